@@ -1,0 +1,1 @@
+"""The floor everybody stands on: configuration, errors, checkpoint files, devices, the prepared dataset's layout."""

@@ -1,0 +1,102 @@
+"""The project's own weights file: one `.safetensors` whose metadata says what it is and how to build it.
+
+Metadata keys: `format` ("gpt-sovits"), `version` ("1"), `kind` (such as "s1", "s2", "hubert"), `config` (JSON),
+`info` (JSON, free: epoch, steps, training data).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.core.files import atomic_path
+
+FORMAT = "gpt-sovits"
+VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What one file holds."""
+
+    kind: str
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    info: dict[str, Any]
+
+
+def save_checkpoint(
+    path: Path,
+    kind: str,
+    config: BaseModel | dict[str, Any],
+    tensors: dict[str, Tensor],
+    info: dict[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write weights and config atomically; floating tensors are cast to `dtype` when given."""
+    values = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": kind,
+        "config": json.dumps(values, sort_keys=True),
+        "info": json.dumps(info or {}, sort_keys=True),
+    }
+    ready = {
+        name: (t.to(dtype) if dtype is not None and t.is_floating_point() else t).detach().cpu().clone().contiguous()
+        for name, t in tensors.items()
+    }
+    with atomic_path(path) as temporary:
+        save_file(ready, temporary, metadata=metadata)
+
+
+def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
+    """Read one of our files.
+
+    Raises:
+        CheckpointError: missing, not safetensors, not ours, or of another kind than asked for.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"the weights file {path} does not exist")
+    try:
+        with safe_open(path, framework="pt") as f:
+            metadata = f.metadata() or {}
+            _check(path, metadata, kind)
+            tensors = {name: f.get_tensor(name) for name in f.keys()}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+    return Checkpoint(metadata["kind"], json.loads(metadata["config"]), tensors, json.loads(metadata["info"]))
+
+
+def load_weights(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
+    """Load strictly, in the module's own number format; a failure names the first keys that do not fit."""
+    wanted = module.state_dict()
+    missing = sorted(wanted.keys() - tensors.keys())
+    unexpected = sorted(tensors.keys() - wanted.keys())
+    shapes = [k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape]
+    faults = [
+        f"{word} {', '.join(sorted(keys)[:3])}{' …' if len(keys) > 3 else ''}"
+        for word, keys in (("lacks", missing), ("has unknown", unexpected), ("has another shape of", shapes))
+        if keys
+    ]
+    if faults:
+        raise CheckpointError(f"{origin} does not fit {type(module).__name__}: it {'; it '.join(faults)}")
+    module.load_state_dict(tensors, strict=True)
+
+
+def _check(path: Path, metadata: dict[str, str], kind: str | None) -> None:
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is a safetensors file of another program; import it first")
+    if metadata.get("version") != VERSION:
+        raise CheckpointError(f"{path} has format version {metadata.get('version')}; this program reads {VERSION}")
+    if kind is not None and metadata.get("kind") != kind:
+        raise CheckpointError(f"{path} holds a {metadata.get('kind')} model, not a {kind} model")

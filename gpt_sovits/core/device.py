@@ -1,0 +1,31 @@
+"""Which device and number format to compute in, and reproducible noise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gpt_sovits.core.errors import ConfigError
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto`: the first CUDA device, else the CPU. MPS is used only when asked for by name."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"{name!r} is not a device; use auto, cpu, cuda, cuda:N or mps") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"the device {name} was asked for, but this PyTorch sees no CUDA GPU; use --device cpu")
+    return device
+
+
+def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A random generator of its own, so that no draw depends on what ran before."""
+    return torch.Generator(device=device).manual_seed(seed)
+
+
+def normal(shape: tuple[int, ...], source: torch.Generator, like: Tensor) -> Tensor:
+    """Standard normal noise drawn on the generator's device, given `like`'s device and dtype."""
+    return torch.randn(shape, generator=source, device=source.device).to(like)
