@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gpt_sovits.core.config import Strict
-from gpt_sovits.core.errors import ConfigError
+from gpt_sovits.core.errors import AudioError, ConfigError
 
 
 class SpectrogramConfig(Strict):
@@ -49,11 +49,11 @@ def spectrogram(wave: Tensor, config: SpectrogramConfig) -> Tensor:
         [b, n_fft // 2 + 1, f] with f = w // hop.
 
     Raises:
-        ConfigError: the wave is too short to be mirrored.
+        AudioError: the wave is too short to be mirrored.
     """
     margin = (config.n_fft - config.hop) // 2
     if wave.shape[-1] <= margin:
-        raise ConfigError(
+        raise AudioError(
             f"a spectrogram of {config.n_fft} samples needs a wave longer than {margin} samples; got {wave.shape[-1]}"
         )
     padded = F.pad(wave.float().unsqueeze(1), (margin, margin), mode="reflect").squeeze(1)
