@@ -1,0 +1,19 @@
+"""Stage 1: text to semantic codes."""
+
+from ar.config import Text2SemanticConfig
+from ar.convert import load_text2semantic, save_text2semantic
+from ar.decode import Item, generate, generate_batch, stream
+from ar.model import Text2SemanticDecoder
+from ar.sampling import GenerateOptions
+
+__all__ = [
+    "GenerateOptions",
+    "Item",
+    "Text2SemanticConfig",
+    "Text2SemanticDecoder",
+    "generate",
+    "generate_batch",
+    "load_text2semantic",
+    "save_text2semantic",
+    "stream",
+]
