@@ -12,14 +12,14 @@ from gpt_sovits.core.config import Strict
 class GenerateOptions(Strict):
     """How to draw codes and when to stop; the defaults are the public ones."""
 
-    top_k: int | None = Field(15, ge=1)
-    top_p: float = Field(1.0, gt=0, le=1)
-    temperature: float = Field(1.0, ge=0)
-    repetition_penalty: float = Field(1.35, gt=0)
-    max_new_tokens: int = Field(1500, ge=1)
+    top_k: int | None = Field(default=15, ge=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    temperature: float = Field(default=1.0, ge=0)
+    repetition_penalty: float = Field(default=1.35, gt=0)
+    max_new_tokens: int = Field(default=1500, ge=1)
     seed: int | None = None
     """None: a fresh one each time."""
-    eos_free_steps: int = Field(11, ge=0)
+    eos_free_steps: int = Field(default=11, ge=0)
     """During so many first steps the end mark cannot be drawn."""
 
 

@@ -1,0 +1,130 @@
+"""Teacher-forced training: next-code cross-entropy, top-3 accuracy, and direct preference optimisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ar.model import Text2SemanticDecoder, filled, prefix_mask
+
+IGNORE = -100
+TOP = 3
+DPO_BETA = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Right-padded training examples.
+
+    Attributes:
+        phones: [b, n] ids.
+        phone_lengths: [b].
+        codes: [b, t].
+        code_lengths: [b].
+        bert: [b, c, n], or None when no example has features or the model reads none.
+    """
+
+    phones: Tensor
+    phone_lengths: Tensor
+    codes: Tensor
+    code_lengths: Tensor
+    bert: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        bert = None if self.bert is None else self.bert.to(device)
+        values = (self.phones, self.phone_lengths, self.codes, self.code_lengths)
+        return Batch(*(value.to(device) for value in values), bert)
+
+    def with_codes(self, codes: Tensor, lengths: Tensor) -> Batch:
+        return Batch(self.phones, self.phone_lengths, codes, lengths, self.bert)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOutput:
+    """Attributes: loss: summed over the targets; accuracy: share of codes among the three likeliest; logits:
+    [b, t+1, v]; count: number of targets in the loss."""
+
+    loss: Tensor
+    accuracy: Tensor
+    logits: Tensor
+    count: Tensor
+
+
+def teacher_forced(model: Text2SemanticDecoder, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Run the model over known codes.
+
+    Returns:
+        hidden [b, n+t, c], logits [b, t+1, v] of code 0 to the end mark, targets [b, t+1] (IGNORE where there is none).
+    """
+    eos, public = model.config.eos, model.config.mask == "public"
+    n, t = batch.phones.shape[1], batch.codes.shape[1]
+    code_valid = filled(batch.code_lengths, t)
+    codes = torch.where(code_valid, batch.codes, eos)
+    text_valid = filled(batch.phone_lengths, n)
+    allowed = prefix_mask(text_valid.flip(1) if public else text_valid, code_valid)
+    x = torch.cat((model.embed_text(batch.phones, batch.bert), model.embed_codes(codes)), 1)
+    hidden = model.hidden(x, allowed[:, None])
+    # The first code is predicted by the last phone: by the last of the padded text in the public model.
+    last = torch.full_like(batch.phone_lengths, n) if public else batch.phone_lengths
+    rows = torch.arange(len(x), device=x.device)
+    first = hidden[rows, last - 1]
+    logits = model.head(torch.cat((first[:, None], hidden[:, n:]), 1))
+    targets = F.pad(codes, (0, 1), value=eos)
+    if not public:
+        targets = targets.masked_fill(~filled(batch.code_lengths + 1, t + 1), IGNORE)
+    return hidden, logits, targets
+
+
+def training_loss(model: Text2SemanticDecoder, batch: Batch) -> TrainingOutput:
+    """Summed cross-entropy and top-3 accuracy of one batch."""
+    _, logits, targets = teacher_forced(model, batch)
+    return _output(model, logits, targets)
+
+
+def dpo_loss(model: Text2SemanticDecoder, batch: Batch, rejected: Batch) -> TrainingOutput:
+    """Cross-entropy plus reference-free direct preference optimisation (Rafailov et al. 2023).
+
+    Args:
+        batch: the real codes.
+        rejected: the same texts with damaged codes, see `damage`.
+    """
+    _, logits, targets = teacher_forced(model, batch)
+    _, bad_logits, bad_targets = teacher_forced(model, rejected)
+    margin = _log_probability(logits, targets) - _log_probability(bad_logits, bad_targets)
+    output = _output(model, logits, targets)
+    loss = output.loss - F.logsigmoid(DPO_BETA * margin).mean()
+    return TrainingOutput(loss, output.accuracy, output.logits, output.count)
+
+
+def damage(batch: Batch, source: torch.Generator) -> Batch:
+    """Repeat or drop a random span of each example's codes, as a stammering or skipping voice would.
+
+    Args:
+        source: generator on the CPU.
+    """
+    rows = []
+    for codes, length in zip(batch.codes, batch.code_lengths.tolist(), strict=True):
+        start, end = sorted(torch.randint(0, length, (2,), generator=source).tolist())
+        repeat = bool(torch.randint(0, 2, (1,), generator=source))
+        spoken = codes[:length]
+        parts = (spoken[:end], spoken[start:end], spoken[end:]) if repeat else (spoken[:start], spoken[end:])
+        rows.append(torch.cat(parts))
+    lengths = torch.tensor([len(row) for row in rows], device=batch.codes.device)
+    return batch.with_codes(torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths)
+
+
+def _output(model: Text2SemanticDecoder, logits: Tensor, targets: Tensor) -> TrainingOutput:
+    loss = F.cross_entropy(logits.float().transpose(1, 2), targets, ignore_index=IGNORE, reduction="sum")
+    codes = (targets != IGNORE) & (targets != model.config.eos)
+    hits = (logits.detach().topk(TOP, -1).indices == targets[..., None]).any(-1) & codes
+    return TrainingOutput(loss, hits.sum() / codes.sum().clamp(min=1), logits, (targets != IGNORE).sum())
+
+
+def _log_probability(logits: Tensor, targets: Tensor) -> Tensor:
+    """[b] summed log-probabilities of the targets."""
+    counted = targets != IGNORE
+    chosen = logits.float().log_softmax(-1).gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+    return (chosen * counted).sum(-1)
