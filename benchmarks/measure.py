@@ -91,7 +91,7 @@ def stage_2(model: Synthesizer, tokens: int, repeats: int) -> Result:
 
 
 def end_to_end(parts: Parts, repeats: int) -> Result:
-    """Real-time factor of the whole pipeline on the demo's request, the reference's features kept from the first run."""
+    """Real-time factor of the whole pipeline on the demo's request; the voice is kept from the first run."""
     demo = resource("res", "demo")
     request = yaml.safe_load((demo / "demo.yaml").read_text(encoding="utf8"))
     request["reference"] = demo / request["reference"]
