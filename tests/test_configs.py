@@ -19,6 +19,7 @@ FILES = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in ROO
 # The first pattern that matches a file's name says which class it fills.
 KINDS = {
     "prep": "prep.config:PrepConfig",
+    "infer": "gpt_sovits.pipeline.request:Sampling",
     "*/hubert": "feature_extractor.hubert:HubertSettings",
     "*_hubert": "feature_extractor.hubert:HubertSettings",
     "train/*s1": "ar.config:Stage1Training",

@@ -1,10 +1,10 @@
 """A voice model on disk: a folder with `model.yaml` that names its parts.
 
-    tiny/
-      model.yaml            what it is and where its parts are
-      hubert.safetensors    content encoder (kind "hubert"), or a Hugging Face folder
-      s1.safetensors        text to semantic tokens (kind "s1")
-      s2.safetensors        semantic tokens to waveform (kind "s2")
+tiny/
+  model.yaml            what it is and where its parts are
+  hubert.safetensors    content encoder (kind "hubert"), or a Hugging Face folder
+  s1.safetensors        text to semantic tokens (kind "s1")
+  s2.safetensors        semantic tokens to waveform (kind "s2")
 """
 
 from __future__ import annotations

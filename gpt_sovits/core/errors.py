@@ -1,16 +1,16 @@
 """Every error this project raises on purpose.
 
-    GPTSoVITSError                 exit code 1; its text is one sentence with the value and the remedy
-    ├── ConfigError                a YAML file, an override, a preset name
-    ├── CheckpointError            a weights file that is missing, foreign, truncated or of another shape
-    ├── MissingExtraError          an optional package is not installed
-    ├── InputError                 what a user handed over
-    │   ├── AudioError             a wav that cannot be read, is empty, silent, clipped, too short or long
-    │   ├── ReferenceAudioError    a reference outside 3 to 10 seconds
-    │   ├── TextError              nothing to say, an unknown language, a bad inline pronunciation
-    │   └── ManifestError          a line of a `.list` or jobs file
-    ├── DatasetError               a prepared folder that is missing parts or holds nothing usable
-    └── StorageError               the disk is full or not writable
+GPTSoVITSError                 exit code 1; its text is one sentence with the value and the remedy
+├── ConfigError                a YAML file, an override, a preset name
+├── CheckpointError            a weights file that is missing, foreign, truncated or of another shape
+├── MissingExtraError          an optional package is not installed
+├── InputError                 what a user handed over
+│   ├── AudioError             a wav that cannot be read, is empty, silent, clipped, too short or long
+│   ├── ReferenceAudioError    a reference outside 3 to 10 seconds
+│   ├── TextError              nothing to say, an unknown language, a bad inline pronunciation
+│   └── ManifestError          a line of a `.list` or jobs file
+├── DatasetError               a prepared folder that is missing parts or holds nothing usable
+└── StorageError               the disk is full or not writable
 """
 
 from __future__ import annotations

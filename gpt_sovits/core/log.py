@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 
+from rich.console import Console
 from rich.logging import RichHandler
 
 
 def configure_logging(verbose: bool = False) -> None:
-    """Log to the terminal; warnings of chatty libraries are kept to errors."""
+    """Log to stderr, which leaves stdout to results; warnings of chatty libraries are kept to errors."""
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(message)s",
         datefmt="[%X]",
-        handlers=[RichHandler(show_path=verbose, rich_tracebacks=True)],
+        handlers=[RichHandler(console=Console(stderr=True), show_path=verbose, rich_tracebacks=True)],
         force=True,
     )
     for name in ("jieba", "lightning", "pytorch_lightning", "transformers", "fsspec", "httpx", "numba", "matplotlib"):

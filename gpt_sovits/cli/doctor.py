@@ -1,0 +1,93 @@
+"""`gpt-sovits doctor`: what is installed, and what would break."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+import typer
+
+EXTRAS = {
+    "ja": ("pyopenjtalk",),
+    "ko": ("g2pk2", "mecab"),
+    "yue": ("ToJyutping",),
+    "serve": ("fastapi", "uvicorn"),
+    "webui": ("gradio",),
+    "asr": ("faster_whisper",),
+    "export": ("onnx", "onnxscript", "onnxruntime"),
+    "ray": ("ray",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    subject: str
+    text: str
+    healthy: bool = True
+
+
+def doctor() -> None:
+    """Check this installation; exit code 1 when something would break."""
+    findings = [
+        Finding("python", platform.python_version()),
+        _torch(),
+        _torchaudio(),
+        _hubert(),
+        *_models(),
+        *_extras(),
+    ]
+    for finding in findings:
+        typer.echo(f"{'ok ' if finding.healthy else 'BAD'}  {finding.subject:<12} {finding.text}")
+    if not all(finding.healthy for finding in findings):
+        raise typer.Exit(1)
+
+
+def _torch() -> Finding:
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return Finding("torch", f"{torch.__version__}, {', '.join(gpus) or 'no GPU'}, {torch.get_num_threads()} threads")
+
+
+def _torchaudio() -> Finding:
+    """A torchaudio built for another torch does not import, and transformers, which looks for it, then fails too."""
+    try:
+        found = version("torchaudio")
+    except PackageNotFoundError:
+        return Finding("torchaudio", "absent, as it should be")
+    try:
+        import_module("torchaudio")
+    except (ImportError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        return Finding("torchaudio", f"{found} is broken ({reason}): run pip uninstall torchaudio", healthy=False)
+    return Finding("torchaudio", f"{found} (not needed)")
+
+
+def _hubert() -> Finding:
+    try:
+        module = import_module("transformers")
+        _ = module.HubertModel
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        return Finding("transformers", f"HuBERT cannot be imported: {reason}", healthy=False)
+    return Finding("transformers", module.__version__)
+
+
+def _models() -> Finding:
+    from gpt_sovits.models import list_models
+
+    names = [bundle.manifest.name for bundle in list_models()]
+    return Finding("models", ", ".join(names) or "none: make one with gpt-sovits models new")
+
+
+def _extras() -> list[Finding]:
+    return [
+        Finding(name, "installed" if not missing else f"absent: pip install 'gpt-sovits[{name}]'")
+        for name, modules in EXTRAS.items()
+        for missing in [[module for module in modules if find_spec(module) is None]]
+    ]

@@ -1,0 +1,91 @@
+"""The networks of one voice model, loaded and checked against each other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ar import Text2SemanticDecoder, load_text2semantic
+from feature_extractor.bert import BertFeatures, load_bert
+from feature_extractor.hubert import Hubert, load_hubert
+from feature_extractor.speaker import SpeakerEncoder, load_speaker
+from feature_extractor.text import symbol_table
+from gpt_sovits.core.bundle import Bundle, find_model
+from gpt_sovits.core.device import pick_device
+from gpt_sovits.core.errors import CheckpointError
+from sovits import Synthesizer, load_sovits
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that speaking needs, on one device and in evaluation mode."""
+
+    name: str
+    symbols: str
+    languages: tuple[str, ...]
+    device: torch.device
+    hubert: Hubert
+    text2semantic: Text2SemanticDecoder
+    synthesizer: Synthesizer
+    bert: BertFeatures | None = None
+    speaker: SpeakerEncoder | None = None
+    fingerprint: str = ""
+    """Tells these weights from others: changes when a file is replaced."""
+
+
+def load_parts(
+    model: str | Path | Bundle, device: str = "auto", s1: Path | None = None, s2: Path | None = None
+) -> Parts:
+    """Load a model; `s1` and `s2` take the place of its own stages, such as after fine-tuning.
+
+    Raises:
+        CheckpointError: a part is missing, damaged, or does not fit the others.
+    """
+    bundle = model if isinstance(model, Bundle) else find_model(model)
+    place = pick_device(device)
+    manifest = bundle.manifest
+    bert, speaker = bundle.part("bert"), bundle.part("speaker")
+    hubert, s1, s2 = bundle.need("hubert"), s1 or bundle.need("s1"), s2 or bundle.need("s2")
+    parts = Parts(
+        name=manifest.name,
+        symbols=manifest.symbols,
+        languages=manifest.languages,
+        device=place,
+        hubert=load_hubert(hubert).to(place).eval(),
+        text2semantic=load_text2semantic(s1).to(place).eval(),
+        synthesizer=load_sovits(s2).to(place).eval(),
+        bert=None if bert is None else load_bert(bert).to(place).eval(),
+        speaker=None if speaker is None else load_speaker(speaker).to(place).eval(),
+        fingerprint=_fingerprint(manifest.name, [path for path in (hubert, s1, s2, bert, speaker) if path is not None]),
+    )
+    _check(parts)
+    return parts
+
+
+def _fingerprint(name: str, paths: Sequence[Path]) -> str:
+    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return f"{name}-{hashlib.sha256(repr(states).encode()).hexdigest()[:16]}"
+
+
+def _check(parts: Parts) -> None:
+    width, wanted = parts.hubert.width, parts.synthesizer.config.quantizer.width
+    if width != wanted:
+        raise CheckpointError(
+            f"the parts of {parts.name} do not fit: its content encoder is {width} wide, its stage 2 reads {wanted}"
+        )
+    if parts.synthesizer.config.speaker is not None and parts.speaker is None:
+        raise CheckpointError(
+            f"stage 2 of {parts.name} needs a speaker encoder: name its weights as speaker in model.yaml"
+        )
+    count = len(symbol_table(parts.symbols))
+    for stage, symbols in (("1", parts.text2semantic.config.phones), ("2", parts.synthesizer.config.phonemes)):
+        if symbols < count:
+            raise CheckpointError(
+                f"stage {stage} of {parts.name} knows {symbols} phones, its symbol table {parts.symbols} has {count}: "
+                "use weights of the same version"
+            )

@@ -1,0 +1,32 @@
+"""From spoken fragments to one recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def join(fragments: Sequence[Tensor], rate: int, pause: float) -> Tensor:
+    """Fragments [w] one after the other, each within full scale and followed by `pause` seconds of silence.
+
+    A fragment louder than full scale is divided by its own peak, as in the public implementation; the pause has
+    `int(rate * pause)` samples.
+    """
+    silence = torch.zeros(int(rate * pause))
+    pieces = [piece for fragment in fragments for piece in (within_full_scale(fragment.float().cpu()), silence)]
+    return torch.cat(pieces) if pieces else torch.zeros(0)
+
+
+def within_full_scale(wave: Tensor) -> Tensor:
+    """The wave, divided by its peak when that exceeds 1."""
+    peak = wave.abs().max().item() if wave.numel() else 0.0
+    return wave / peak if peak > 1 else wave
+
+
+def to_int16(wave: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Truncate `wave * 32768` towards zero; +1.0, which has no 16-bit value, becomes 32767 instead of wrapping."""
+    return np.clip(np.trunc(wave * np.float32(32768)), -32768, 32767).astype(np.int16)

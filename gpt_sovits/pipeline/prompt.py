@@ -1,0 +1,73 @@
+"""The voice to clone: what is heard in the reference clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from feature_extractor.audio import HUBERT_RATE, limit_peak, load_audio, resample
+from feature_extractor.spectral import SpectrogramConfig, spectrogram
+from gpt_sovits.core.errors import AudioError, ReferenceAudioError
+from gpt_sovits.pipeline.parts import Parts
+
+SHORTEST, LONGEST = 3.0, 10.0
+TAIL = 0.6
+"""Seconds of silence after the reference, so that its last code is not cut off mid-sound (public GPT-SoVITS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One reference clip, with the auxiliary ones that share in its timbre."""
+
+    codes: Tensor
+    """[t] semantic codes of the reference, silence at its end included."""
+    spectrograms: tuple[Tensor, ...]
+    """[1, bins, f] of the reference, then of each auxiliary clip."""
+    speakers: tuple[Tensor, ...] | None = None
+    """[1, 20480] of each clip; None: the model has no speaker branch."""
+
+
+@torch.inference_mode()
+def read_voice(parts: Parts, reference: Path, others: Sequence[Path] = ()) -> Voice:
+    """Hear the reference clips.
+
+    Raises:
+        AudioError: a clip cannot be read, or is silent.
+        ReferenceAudioError: the reference lasts less than 3 or more than 10 seconds.
+    """
+    content = load_audio(reference, HUBERT_RATE)
+    seconds = content.shape[-1] / HUBERT_RATE
+    if not SHORTEST <= seconds <= LONGEST:
+        raise ReferenceAudioError(seconds)
+    config = parts.synthesizer.config.spectrogram
+    waves = [_timbre(path, config) for path in (reference, *others)]
+    return Voice(
+        codes=_codes(parts, content),
+        spectrograms=tuple(spectrogram(wave[None].to(parts.device), config) for wave in waves),
+        speakers=None
+        if parts.synthesizer.config.speaker is None
+        else tuple(_speaker(parts, wave, config.rate) for wave in waves),
+    )
+
+
+def _timbre(path: Path, config: SpectrogramConfig) -> Tensor:
+    wave = load_audio(path, config.rate)
+    if wave.shape[-1] < config.n_fft:
+        raise AudioError(f"{path} lasts only {wave.shape[-1] / config.rate:.2f} s: give at least 0.1 s of the voice")
+    if not wave.abs().max() > 1e-4:
+        raise AudioError(f"{path} is silent: choose a clip in which somebody speaks")
+    return limit_peak(wave)
+
+
+def _codes(parts: Parts, content: Tensor) -> Tensor:
+    padded = torch.cat([content, torch.zeros(int(TAIL * HUBERT_RATE))])
+    return parts.synthesizer.encode(parts.hubert(padded[None].to(parts.device)))[0]
+
+
+def _speaker(parts: Parts, wave: Tensor, rate: int) -> Tensor:
+    assert parts.speaker is not None
+    return parts.speaker(resample(wave, rate, HUBERT_RATE)[None].to(parts.device))

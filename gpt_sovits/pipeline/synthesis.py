@@ -1,0 +1,164 @@
+"""Sentences to codes to waves.
+
+By default a sentence sounds the same whatever it is spoken together with: its draws depend on the seed and its place in
+the text only, and stage 2 decodes it by itself. `compat` repeats the public implementation instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ar import GenerateOptions, Item, generate_batch
+from gpt_sovits.core.device import generator
+from gpt_sovits.pipeline.parts import Parts
+from gpt_sovits.pipeline.prompt import Voice
+from gpt_sovits.pipeline.request import Sampling
+from gpt_sovits.pipeline.text import Sentence
+
+CODES_PER_PHONE = 12.5
+"""Twice as slow as the slowest speech that stage 1 is trained on (3 phones a second at 25 codes a second)."""
+SLACK = 50
+"""Codes allowed beyond that, for pauses of short sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What stage 1 continues: the voice, and the sentence it says when that is known."""
+
+    voice: Voice
+    sentence: Sentence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Codes [t] of one sentence; `fault` says in words what is wrong with them."""
+
+    codes: Tensor
+    fault: str | None = None
+
+
+def derive(seed: int, *parts: object) -> int:
+    """A seed of its own for each purpose: 63 bits of a hash."""
+    text = "/".join(map(str, (seed, *parts)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@torch.inference_mode()
+def speak_codes(
+    parts: Parts, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seed: int
+) -> dict[int, Spoken]:
+    """Stage 1 for sentences side by side, by their place in the text.
+
+    One that comes out empty or never ends is drawn again with another seed.
+    """
+    if options.compat:
+        return _public_codes(parts, prompt, sentences, options, seed)
+    results: dict[int, Spoken] = {}
+    waiting = dict(sentences)
+    for attempt in range(options.retries + 1):
+        limit = max(_limit(sentence, options) for sentence in waiting.values())
+        for place, codes in _draw(parts, prompt, waiting, options, limit, (seed, attempt)).items():
+            new = _judge(codes, _limit(waiting[place], options))
+            results[place] = _better(results.get(place), new)
+            if results[place].fault is None:
+                del waiting[place]
+        if not waiting or options.top_k == 1:  # greedy: every draw is the same
+            break
+    return results
+
+
+@torch.inference_mode()
+def speak_waves(
+    parts: Parts, voice: Voice, items: Mapping[int, tuple[Tensor, Tensor]], options: Sampling, seed: int
+) -> dict[int, Tensor]:
+    """Stage 2: (phones, codes) by place in the text -> waves [w]."""
+    if not items:
+        return {}
+    if options.compat and options.speed == 1:
+        phones, codes = zip(*items.values(), strict=True)
+        whole = _decode(parts, voice, torch.cat(phones), torch.cat(codes), options, seed)
+        per_code = whole.shape[-1] // sum(map(len, codes))
+        return dict(zip(items, whole.split([len(c) * per_code for c in codes]), strict=True))
+    return {
+        place: _decode(parts, voice, phones, codes, options, derive(seed, "wave", place))
+        for place, (phones, codes) in items.items()
+    }
+
+
+def _decode(parts: Parts, voice: Voice, phones: Tensor, codes: Tensor, options: Sampling, seed: int) -> Tensor:
+    wave = parts.synthesizer.decode(
+        codes[None].to(parts.device),
+        phones[None].to(parts.device),
+        list(voice.spectrograms),
+        speaker_embeddings=None if voice.speakers is None else list(voice.speakers),
+        noise_scale=options.noise_scale,
+        speed=options.speed,
+        generator=generator(seed),
+    )
+    return wave[0].float().cpu()
+
+
+def _draw(
+    parts: Parts,
+    prompt: Prompt,
+    sentences: Mapping[int, Sentence],
+    options: Sampling,
+    limit: int,
+    seeds: tuple[int, int],
+) -> dict[int, Tensor]:
+    settings = GenerateOptions(
+        top_k=options.top_k,
+        top_p=options.top_p,
+        temperature=options.temperature,
+        repetition_penalty=options.repetition_penalty,
+        max_new_tokens=limit,
+    )
+    items = [_item(prompt, sentence, derive(*seeds, "codes", place)) for place, sentence in sentences.items()]
+    return dict(zip(sentences, generate_batch(parts.text2semantic, items, settings), strict=True))
+
+
+def _item(prompt: Prompt, sentence: Sentence, seed: int) -> Item:
+    said = prompt.sentence
+    if said is None:
+        return Item(sentence.phones, sentence.bert, seed=seed)
+    bert = None if sentence.bert is None or said.bert is None else torch.cat([said.bert, sentence.bert], dim=1)
+    return Item(torch.cat([said.phones, sentence.phones]), bert, prompt.voice.codes, seed)
+
+
+def _limit(sentence: Sentence, options: Sampling) -> int:
+    return min(options.max_codes, math.ceil(len(sentence.phones) * CODES_PER_PHONE) + SLACK)
+
+
+def _judge(codes: Tensor, limit: int) -> Spoken:
+    if len(codes) == 0:
+        return Spoken(codes, "came out empty")
+    if len(codes) >= limit:
+        return Spoken(codes[:limit], f"did not end within {limit} codes")
+    return Spoken(codes)
+
+
+def _better(old: Spoken | None, new: Spoken) -> Spoken:
+    """A faultless draw before a faulty one, any sound before none, the earlier before the later."""
+    if old is None or new.fault is None or len(old.codes) == 0:
+        return new
+    return old
+
+
+def _public_codes(
+    parts: Parts, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seed: int
+) -> dict[int, Spoken]:
+    """As the public implementation: a sentence stopped by the limit loses its first code when it was spoken alone, its
+    last when side by side, none without a prompt.
+    """
+    first = 1 if options.batch_size == 1 else 0
+    spoken = {}
+    for place, codes in _draw(parts, prompt, sentences, options, options.max_codes, (seed, 0)).items():
+        lost = len(codes) >= options.max_codes and prompt.sentence is not None
+        spoken[place] = Spoken(codes[first : first + len(codes) - 1] if lost else codes)
+    return spoken

@@ -1,0 +1,69 @@
+"""Text to what the networks read: sentences, phones, character features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from feature_extractor.bert import phone_features
+from feature_extractor.text import analyse
+from feature_extractor.text.split import pre_segment
+from gpt_sovits.core.errors import TextError
+from gpt_sovits.pipeline.parts import Parts
+
+END_MARKS = frozenset("，。？！,.?!~:：—…")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A stretch of text that is spoken in one go."""
+
+    text: str
+    normalised: str
+    phones: Tensor
+    """[n]"""
+    bert: Tensor | None
+    """[1024, n]; None: stage 1 reads phones only."""
+
+
+def read_text(
+    parts: Parts, text: str, language: str, cut: str, compat: bool = False
+) -> tuple[list[Sentence], list[str]]:
+    """The sentences of a text, and a warning for each stretch that held nothing to say.
+
+    Raises:
+        TextError: the language is unknown, or there is nothing to say at all.
+    """
+    sentences: list[Sentence] = []
+    failures: list[TextError] = []
+    for piece in pre_segment(text.strip("\n"), language, cut):
+        try:
+            sentences.append(read_sentence(parts, piece, language, compat))
+        except TextError as error:
+            failures.append(error)
+    if not sentences:
+        raise failures[0] if failures else TextError(f"there is nothing to say in the text {text!r}: write some words")
+    return sentences, [f"left out: {error}" for error in failures]
+
+
+@torch.inference_mode()
+def read_sentence(parts: Parts, text: str, language: str, compat: bool = False) -> Sentence:
+    """Phones and character features of one sentence."""
+    analysis = analyse(text, language, symbols=parts.symbols, compat=compat)
+    width = parts.text2semantic.config.bert_width
+    return Sentence(
+        text=text,
+        normalised=analysis.normalised,
+        phones=torch.tensor(analysis.ids, device=parts.device),
+        bert=None if width is None else phone_features(analysis, parts.bert, width).to(parts.device),
+    )
+
+
+def end_marked(text: str, language: str) -> str:
+    """What the reference says, ended: without a mark the two sentences would run into each other."""
+    stripped = text.strip()
+    if not stripped or stripped[-1] in END_MARKS:
+        return stripped
+    return stripped + ("." if language == "en" else "。")

@@ -1,0 +1,160 @@
+"""The pipeline's front door."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gpt_sovits.core.errors import AudioError, TextError
+from gpt_sovits.pipeline.audio import Audio
+from gpt_sovits.pipeline.batching import group
+from gpt_sovits.pipeline.parts import Parts, load_parts
+from gpt_sovits.pipeline.postprocess import join
+from gpt_sovits.pipeline.prompt import Voice, read_voice
+from gpt_sovits.pipeline.request import Request, parse_request
+from gpt_sovits.pipeline.synthesis import Prompt, Spoken, speak_codes, speak_waves
+from gpt_sovits.pipeline.text import Sentence, end_marked, read_sentence, read_text
+
+log = logging.getLogger(__name__)
+VOICES_KEPT = 8
+
+
+class TTS:
+    """A loaded voice model that speaks requests one at a time.
+
+        from gpt_sovits import TTS
+        TTS("tiny").speak("Hello there.", reference="voice.wav").save("hello.wav")
+
+    The object keeps the last few voices it heard, by the content of their files; nothing else outlives a request.
+    Threads may share it: requests wait for each other.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Parts = "tiny",
+        device: str = "auto",
+        *,
+        s1: str | Path | None = None,
+        s2: str | Path | None = None,
+    ) -> None:
+        """Load a model by name or folder; `s1` and `s2` replace its stages by other weights files."""
+        if isinstance(model, Parts):
+            self.parts = model
+        else:
+            self.parts = load_parts(model, device, s1 and Path(s1), s2 and Path(s2))
+        self._voices: OrderedDict[tuple[str, ...], Voice] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def rate(self) -> int:
+        """Samples per second of what is spoken."""
+        return self.parts.synthesizer.config.spectrogram.rate
+
+    def speak(self, text: str, *, reference: str | Path, **options: Any) -> Audio:
+        """Say `text` in the voice of `reference`; options are the fields of `Request`.
+
+        Raises:
+            InputError: the text, the reference or an option cannot be used.
+        """
+        return self.run(parse_request({"text": text, "reference": reference, **options}))
+
+    def run(self, request: Request) -> Audio:
+        """Speak one request."""
+        with self._lock:
+            return self._run(request)
+
+    def _run(self, request: Request) -> Audio:
+        clock = Clock()
+        seed = secrets.randbelow(2**31) if request.seed < 0 else request.seed
+        with clock("text"):
+            sentences, warnings = read_text(self.parts, request.text, request.language, request.cut, request.compat)
+            said = self._said(request)
+        with clock("reference"):
+            prompt = Prompt(self._voice(request.reference, request.aux_references), said)
+        spoken, waves = self._synthesise(prompt, sentences, request, seed, clock)
+        for place, (sentence, result) in enumerate(zip(sentences, spoken, strict=True), 1):
+            if result.fault is not None:
+                warnings.append(f"sentence {place} {result.fault}: {sentence.text!r}")
+        if not any(len(result.codes) for result in spoken):
+            raise TextError(f"the model found nothing to say for {request.text!r}: use another seed or reference")
+        for warning in warnings:
+            log.warning(warning)
+        return Audio(
+            samples=join(waves, self.rate, request.pause).numpy(),
+            rate=self.rate,
+            seed=seed,
+            timings=clock.finish(),
+            warnings=tuple(warnings),
+            codes=tuple(tuple(result.codes.tolist()) for result in spoken),
+        )
+
+    def _synthesise(
+        self, prompt: Prompt, sentences: Sequence[Sentence], request: Request, seed: int, clock: Clock
+    ) -> tuple[list[Spoken], list[Tensor]]:
+        """Codes and waves in the order of the text."""
+        spoken: dict[int, Spoken] = {}
+        waves: dict[int, Tensor] = {}
+        # the public implementation groups by length only at normal speed
+        by_length = request.speed == 1 or not request.compat
+        lengths = [len(sentence.normalised) for sentence in sentences]
+        for batch in group(lengths, request.batch_size, request.batch_threshold, by_length):
+            with clock("codes"):
+                chosen = {i: sentences[i] for i in batch}
+                spoken.update(speak_codes(self.parts, prompt, chosen, request, seed))
+            with clock("wave"):
+                voiced = {i: (sentences[i].phones, spoken[i].codes) for i in batch if len(spoken[i].codes)}
+                waves.update(speak_waves(self.parts, prompt.voice, voiced, request, seed))
+        return [spoken[i] for i in sorted(spoken)], [waves[i] for i in sorted(waves)]
+
+    def _said(self, request: Request) -> Sentence | None:
+        language = request.reference_language or request.language
+        text = end_marked(request.reference_text or "", language)
+        return read_sentence(self.parts, text, language, request.compat) if text else None
+
+    def _voice(self, reference: Path, others: Sequence[Path]) -> Voice:
+        key = tuple(_digest(path) for path in (reference, *others))
+        if key not in self._voices:
+            self._voices[key] = read_voice(self.parts, reference, others)
+            if len(self._voices) > VOICES_KEPT:
+                self._voices.popitem(last=False)
+        self._voices.move_to_end(key)
+        return self._voices[key]
+
+
+class Clock:
+    """Seconds spent by stage."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.stages: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            self.stages[stage] = self.stages.get(stage, 0.0) + time.perf_counter() - begin
+
+    def finish(self) -> dict[str, float]:
+        return {**self.stages, "total": time.perf_counter() - self.start}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise AudioError(f"the reference {path} cannot be read: {error.strerror or error}") from error
