@@ -1,0 +1,187 @@
+"""What a stage 2 network is made of. A voice family (v1, v2, v2Pro …) is one YAML file of these values."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Literal
+
+from pydantic import model_validator
+
+from feature_extractor.spectral import SpectrogramConfig
+from gpt_sovits.core.config import Strict
+
+
+class QuantizerConfig(Strict):
+    """Content features to semantic codes: a strided projection and one codebook."""
+
+    width: int = 768
+    """Channels of the content features (768 for HuBERT base)."""
+    codes: int = 1024
+    frozen: bool = True
+    """True: projection and codebook stay as loaded, as when a published model is fine-tuned."""
+    decay: float = 0.99
+    epsilon: float = 1e-5
+    kmeans_iterations: int = 50
+    dead_code_threshold: int = 2
+    commitment: float = 1.0
+
+
+class PriorConfig(Strict):
+    """Codes and phonemes to the prior distribution: three transformers around a cross attention."""
+
+    filter: int = 768
+    heads: int = 2
+    kernel: int = 3
+    window: int = 4
+    """Relative positions further apart than this share no embedding."""
+    content_layers: int = 3
+    text_layers: int = 6
+    joint_layers: int = 3
+    cross_heads: int = 4
+    dropout: float = 0.1
+
+
+class WaveNetConfig(Strict):
+    """Gated dilated convolutions (one stack)."""
+
+    layers: int
+    kernel: int = 5
+
+
+class FlowConfig(WaveNetConfig):
+    """Mean-only coupling layers, each around one WaveNet stack."""
+
+    layers: int = 4
+    couplings: int = 4
+
+
+class StyleConfig(Strict):
+    """Reference spectrogram to one style vector."""
+
+    bins: int = 704
+    """Lowest spectrogram bins that are read."""
+    width: int = 512
+    """Channels of the style vector that conditions posterior, flow and generator."""
+    prior_width: int = 512
+    """Channels of the cross attention and of the style it receives; a projection bridges a difference to `width`."""
+    hidden: int = 128
+    kernel: int = 5
+    heads: int = 2
+    dropout: float = 0.1
+
+
+class IstftHead(Strict):
+    """Predict log magnitude and phase, and let an inverse STFT make the samples."""
+
+    kind: Literal["istft"] = "istft"
+    n_fft: int = 640
+    hop: int = 160
+
+
+class ConvHead(Strict):
+    """Predict samples by one convolution and tanh."""
+
+    kind: Literal["conv"] = "conv"
+
+    @property
+    def hop(self) -> int:
+        return 1
+
+
+class ResidualBlocks(Strict):
+    """HiFi-GAN: after each upsampler the mean of one residual block per kernel size."""
+
+    kind: Literal["residual"] = "residual"
+    kernels: tuple[int, ...] = (3, 7, 11)
+    dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+
+    @model_validator(mode="after")
+    def _paired(self) -> ResidualBlocks:
+        if len(self.kernels) != len(self.dilations):
+            raise ValueError(f"{len(self.kernels)} kernels need as many dilation lists, not {len(self.dilations)}")
+        return self
+
+
+class ConvNextBlocks(Strict):
+    """After each upsampler a chain of ConvNeXt blocks."""
+
+    kind: Literal["convnext"] = "convnext"
+    layers: tuple[int, ...]
+    """Blocks after each upsampler."""
+    kernel: int = 7
+    expansion: int = 3
+
+
+class GeneratorConfig(Strict):
+    """Latent frames to samples."""
+
+    channels: int = 512
+    rates: tuple[int, ...] = (10, 8, 2, 2, 2)
+    kernels: tuple[int, ...] = (16, 16, 8, 2, 2)
+    widths: tuple[int, ...] | None = None
+    """Channels after each upsampler; None: halved each time."""
+    blocks: ResidualBlocks | ConvNextBlocks = ResidualBlocks()
+    head: ConvHead | IstftHead = ConvHead()
+
+    @property
+    def stage_widths(self) -> tuple[int, ...]:
+        return self.widths or tuple(self.channels >> (i + 1) for i in range(len(self.rates)))
+
+    @model_validator(mode="after")
+    def _stages(self) -> GeneratorConfig:
+        stages = len(self.rates)
+        if len(self.kernels) != stages or len(self.stage_widths) != stages:
+            raise ValueError(f"rates has {stages} stages; kernels and widths must have as many")
+        if any(k < u or (k - u) % 2 for k, u in zip(self.kernels, self.rates, strict=True)):
+            raise ValueError("each kernel must be its rate plus an even number")
+        if isinstance(self.blocks, ConvNextBlocks) and len(self.blocks.layers) != stages:
+            raise ValueError(f"rates has {stages} stages; blocks.layers must have as many")
+        if isinstance(self.head, IstftHead) and (self.head.n_fft % 2 or (self.head.n_fft - self.head.hop) % 2):
+            raise ValueError("head.n_fft must be even, and n_fft - hop too")
+        return self
+
+
+class SynthesizerConfig(Strict):
+    """The whole network."""
+
+    spectrogram: SpectrogramConfig = SpectrogramConfig()
+    phonemes: int = 732
+    quantizer: QuantizerConfig = QuantizerConfig()
+    inter: int = 192
+    """Channels of the latent."""
+    hidden: int = 192
+    """Channels of the encoders and of the WaveNets."""
+    prior: PriorConfig = PriorConfig()
+    posterior: WaveNetConfig = WaveNetConfig(layers=16)
+    flow: FlowConfig = FlowConfig()
+    style: StyleConfig = StyleConfig()
+    speaker: int | None = None
+    """Channels of a speaker embedding; None: no speaker branch."""
+    generator: GeneratorConfig = GeneratorConfig()
+    segment: int = 32
+    """Frames the generator sees of each utterance in training."""
+
+    @model_validator(mode="after")
+    def _hop(self) -> SynthesizerConfig:
+        made = prod(self.generator.rates) * self.generator.head.hop
+        if made != self.spectrogram.hop:
+            raise ValueError(
+                f"the generator makes {made} samples a frame, the spectrogram takes {self.spectrogram.hop}"
+            )
+        if self.style.bins > self.spectrogram.bins:
+            raise ValueError(f"style.bins is {self.style.bins}, but the spectrogram has {self.spectrogram.bins} bins")
+        if self.hidden % self.prior.heads or self.style.prior_width % self.prior.cross_heads or self.inter % 2:
+            raise ValueError("heads must divide hidden, cross_heads prior_width, and inter must be even")
+        return self
+
+
+class DiscriminatorConfig(Strict):
+    """Judges of the training: one scale, several periods, and optionally several STFT resolutions."""
+
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    scale: bool = True
+    """Whether there is a discriminator on the plain wave."""
+    width: float = 1.0
+    """Factor on all channel counts; small trainings take a fraction."""
+    resolutions: tuple[tuple[int, int, int], ...] = ()
+    """(n_fft, hop, window) of each spectrogram discriminator."""

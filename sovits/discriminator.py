@@ -1,0 +1,126 @@
+"""Discriminators on the wave, on its periods (HiFi-GAN, Kong et al. 2020), and on its spectrograms (Jang et al. 2021)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sovits.config import DiscriminatorConfig
+from sovits.weightnorm import normed
+
+SLOPE = 0.1
+
+
+class Verdict(NamedTuple):
+    """What one discriminator says."""
+
+    score: Tensor
+    """[b, n], near 1 for real speech."""
+    features: list[Tensor]
+    """Activations of every layer, the score's map last."""
+
+
+class ConvStack(nn.Module):
+    """Convolutions with leaky ReLU, and a last one that scores."""
+
+    def __init__(self, convs: list[nn.Module], exit: nn.Module) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(normed(conv) for conv in convs)
+        self.exit = normed(exit)
+
+    def judge(self, x: Tensor) -> Verdict:
+        features = []
+        for conv in self.convs:
+            x = F.leaky_relu(conv(x), SLOPE)
+            features.append(x)
+        x = self.exit(x)
+        return Verdict(x.flatten(1), [*features, x])
+
+
+class ScaleDiscriminator(ConvStack):
+    """On the plain wave, with wide grouped convolutions."""
+
+    def __init__(self, width: float) -> None:
+        a, b, c, d = (scaled(n, width) for n in (16, 64, 256, 1024))
+        chain = ((a, b), (b, c), (c, d), (d, d))
+        super().__init__(
+            [
+                nn.Conv1d(1, a, 15, padding=7),
+                *(nn.Conv1d(i, o, 41, 4, padding=20, groups=i // 4) for i, o in chain),
+                nn.Conv1d(d, d, 5, padding=2),
+            ],
+            nn.Conv1d(d, 1, 3, padding=1),
+        )
+
+    def forward(self, wave: Tensor) -> Verdict:
+        return self.judge(wave)
+
+
+class PeriodDiscriminator(ConvStack):
+    """On the wave folded so that samples one period apart stand in a column."""
+
+    def __init__(self, period: int, width: float) -> None:
+        widths = [1, *(scaled(n, width) for n in (32, 128, 512, 1024, 1024))]
+        strides = (3, 3, 3, 3, 1)
+        super().__init__(
+            [
+                nn.Conv2d(widths[i], widths[i + 1], (5, 1), (stride, 1), padding=(2, 0))
+                for i, stride in enumerate(strides)
+            ],
+            nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)),
+        )
+        self.period = period
+
+    def forward(self, wave: Tensor) -> Verdict:
+        b, _, w = wave.shape
+        wave = F.pad(wave, (0, -w % self.period), mode="reflect")
+        return self.judge(wave.view(b, 1, -1, self.period))
+
+
+class ResolutionDiscriminator(ConvStack):
+    """On a magnitude spectrogram of one resolution, striding along time."""
+
+    window: Tensor
+
+    def __init__(self, resolution: tuple[int, int, int], width: float) -> None:
+        c = scaled(32, width)
+        super().__init__(
+            [
+                nn.Conv2d(1, c, (3, 9), padding=(1, 4)),
+                *(nn.Conv2d(c, c, (3, 9), (1, 2), padding=(1, 4)) for _ in range(3)),
+                nn.Conv2d(c, c, 3, padding=1),
+            ],
+            nn.Conv2d(c, 1, 3, padding=1),
+        )
+        self.n_fft, self.hop, self.size = resolution
+        self.register_buffer("window", torch.hann_window(self.size), persistent=False)
+
+    def forward(self, wave: Tensor) -> Verdict:
+        wave = F.pad(wave.float(), ((self.n_fft - self.hop) // 2,) * 2, mode="reflect")[:, 0]
+        window = self.window.float()
+        spec = torch.stft(wave, self.n_fft, self.hop, self.size, window, center=False, return_complex=True)
+        return self.judge((spec.real.square() + spec.imag.square() + 1e-9).sqrt()[:, None])
+
+
+class Discriminator(nn.Module):
+    """All of them side by side."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        scale: list[nn.Module] = [ScaleDiscriminator(config.width)] if config.scale else []
+        periods = [PeriodDiscriminator(p, config.width) for p in config.periods]
+        resolutions = [ResolutionDiscriminator(r, config.width) for r in config.resolutions]
+        self.judges = nn.ModuleList([*scale, *periods, *resolutions])
+
+    def forward(self, wave: Tensor) -> list[Verdict]:
+        """Verdicts on waves [b, 1, w]."""
+        return [judge(wave) for judge in self.judges]
+
+
+def scaled(channels: int, factor: float) -> int:
+    """A channel count times `factor`, kept a multiple of 4 for the grouped convolutions."""
+    return max(4, round(channels * factor / 4) * 4)

@@ -1,0 +1,148 @@
+"""Latent frames to samples: HiFi-GAN (Kong et al. 2020), optionally ending in an inverse STFT.
+
+The inverse STFT head follows iSTFTNet (Kaneko et al. 2022) and Vocos (Siuzdak 2023): the costly stages at the sample
+rate are replaced by predicting a spectrum every `hop` samples.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sovits.config import ConvNextBlocks, GeneratorConfig, IstftHead, ResidualBlocks
+from sovits.transformer import ChannelNorm
+from sovits.weightnorm import normed
+
+SLOPE = 0.1
+DEVIATION = 0.01
+"""Deviation the convolutions are drawn with, as in HiFi-GAN."""
+
+
+class ResidualBlock(nn.Module):
+    """Pairs of a dilated and a plain convolution, each pair around a residual."""
+
+    def __init__(self, width: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.dilated = nn.ModuleList(
+            normed(nn.Conv1d(width, width, kernel, dilation=d, padding=d * (kernel // 2)), DEVIATION) for d in dilations
+        )
+        self.plain = nn.ModuleList(
+            normed(nn.Conv1d(width, width, kernel, padding=kernel // 2), DEVIATION) for _ in dilations
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for dilated, plain in zip(self.dilated, self.plain, strict=True):
+            x = x + plain(F.leaky_relu(dilated(F.leaky_relu(x, SLOPE)), SLOPE))
+        return x
+
+
+class ResidualStage(nn.Module):
+    """The mean of residual blocks of several kernel sizes."""
+
+    def __init__(self, width: int, config: ResidualBlocks) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            ResidualBlock(width, k, d) for k, d in zip(config.kernels, config.dilations, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        total = self.blocks[0](x)
+        for block in self.blocks[1:]:
+            total = total + block(x)
+        return total / len(self.blocks)
+
+
+class ConvNextBlock(nn.Module):
+    """Depthwise convolution, then a wide pointwise network (Liu et al. 2022), scaled to start near the identity."""
+
+    def __init__(self, width: int, kernel: int, expansion: int, scale: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.expand = nn.Linear(width, expansion * width)
+        self.contract = nn.Linear(expansion * width, width)
+        self.scale = nn.Parameter(torch.full((width,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.depthwise(x).mT)
+        return x + (self.contract(F.gelu(self.expand(y))) * self.scale).mT
+
+
+class Istft(nn.Module):
+    """Log magnitude and phase to samples; `hop` samples a frame, exactly."""
+
+    window: Tensor
+
+    def __init__(self, width: int, config: IstftHead) -> None:
+        super().__init__()
+        self.n_fft, self.hop = config.n_fft, config.hop
+        self.norm = ChannelNorm(width, 1e-6)
+        self.project = nn.Conv1d(width, config.n_fft + 2, 1)
+        nn.init.trunc_normal_(self.project.weight, std=0.02)
+        nn.init.zeros_(self.project.bias)
+        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Samples [b, 1, f * hop] of features [b, c, f]."""
+        magnitude, phase = self.project(self.norm(x)).float().chunk(2, dim=1)
+        # A bound on the magnitude keeps a diverging step from overflowing.
+        spectrum = torch.polar(magnitude.clamp(max=5.0).exp(), phase)
+        frames = torch.fft.irfft(spectrum, self.n_fft, dim=1) * self.window[:, None]
+        envelope = self.window.square()[:, None].expand(-1, x.shape[-1])
+        edge = (self.n_fft - self.hop) // 2
+        inside = slice(edge, edge + x.shape[-1] * self.hop)
+        return (self._add(frames)[:, :, inside] / self._add(envelope[None])[:, :, inside]).to(x.dtype)
+
+    def _add(self, frames: Tensor) -> Tensor:
+        """Overlap-add [b, n_fft, f] to [b, 1, w]."""
+        length = (frames.shape[-1] - 1) * self.hop + self.n_fft
+        return F.fold(frames, (1, length), (1, self.n_fft), stride=(1, self.hop))[:, 0]
+
+
+class ConvOut(nn.Module):
+    """Last features straight to samples."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(width, 1, 7, padding=3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # The last slope is PyTorch's default, not the 0.1 used elsewhere; published weights rely on it.
+        return self.conv(F.leaky_relu(x)).tanh()
+
+
+class Generator(nn.Module):
+    """Upsampling stages between an entry convolution and a head."""
+
+    def __init__(self, latent: int, config: GeneratorConfig, style_width: int) -> None:
+        super().__init__()
+        widths = (config.channels, *config.stage_widths)
+        residual = isinstance(config.blocks, ResidualBlocks)
+        deviation = DEVIATION if residual else None
+        self.entry = nn.Conv1d(latent, config.channels, 7, padding=3)
+        self.condition = nn.Conv1d(style_width, config.channels, 1)
+        self.upsamplers = nn.ModuleList(
+            normed(nn.ConvTranspose1d(widths[i], widths[i + 1], k, u, (k - u) // 2), deviation)
+            for i, (k, u) in enumerate(zip(config.kernels, config.rates, strict=True))
+        )
+        self.stages = nn.ModuleList(_stage(config, i) for i in range(len(config.rates)))
+        self.head = Istft(widths[-1], config.head) if isinstance(config.head, IstftHead) else ConvOut(widths[-1])
+        self.activation = nn.LeakyReLU(SLOPE) if residual else nn.Identity()
+
+    def forward(self, z: Tensor, style: Tensor) -> Tensor:
+        """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1]."""
+        x = self.entry(z) + self.condition(style)
+        for upsample, stage in zip(self.upsamplers, self.stages, strict=True):
+            x = stage(upsample(self.activation(x)))
+        return self.head(x)
+
+
+def _stage(config: GeneratorConfig, index: int) -> nn.Module:
+    width, blocks = config.stage_widths[index], config.blocks
+    if isinstance(blocks, ConvNextBlocks):
+        scale = 1 / max(1, sum(blocks.layers))
+        return nn.Sequential(
+            *(ConvNextBlock(width, blocks.kernel, blocks.expansion, scale) for _ in range(blocks.layers[index]))
+        )
+    return ResidualStage(width, blocks)

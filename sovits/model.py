@@ -1,0 +1,259 @@
+"""The stage 2 network: semantic codes, phonemes and a reference voice to a waveform.
+
+A conditional variational autoencoder with a flow and an adversarially trained decoder (VITS, Kim et al. 2021), whose
+prior reads quantized content features and phonemes, as in the public GPT-SoVITS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gpt_sovits.core.device import normal
+from sovits.config import SynthesizerConfig
+from sovits.coupling import Flow
+from sovits.hifigan import Generator
+from sovits.posterior import PosteriorEncoder
+from sovits.prior import PriorEncoder, change_speed, cross_fade
+from sovits.quantizer import SemanticQuantizer
+from sovits.style import SpeakerBranch, StyleEncoder
+from sovits.weightnorm import take_off
+
+FRAMES_PER_CODE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOutput:
+    """What the losses need from one forward pass."""
+
+    wave: Tensor
+    """Generated segments [b, 1, w]."""
+    start: Tensor
+    """First frame of each segment [b]."""
+    mask: Tensor
+    """[b, 1, f]"""
+    z: Tensor
+    """Posterior sample [b, c, f]; `z_prior` is the same in prior space."""
+    z_prior: Tensor
+    prior_mean: Tensor
+    prior_log: Tensor
+    posterior_mean: Tensor
+    posterior_log: Tensor
+    commitment: Tensor
+    """Quantizer loss, 0 when the quantizer is frozen."""
+    quantized: Tensor
+    """Code vectors, one per frame [b, c, f]."""
+
+
+class Synthesizer(nn.Module):
+    """All of stage 2; `posterior` is absent in a model that only speaks."""
+
+    def __init__(self, config: SynthesizerConfig, posterior: bool = True) -> None:
+        super().__init__()
+        self.config = config
+        style = config.style
+        self.content = nn.Conv1d(config.quantizer.width, config.quantizer.width, FRAMES_PER_CODE, FRAMES_PER_CODE)
+        self.quantizer = SemanticQuantizer(config.quantizer)
+        self.style = StyleEncoder(style)
+        self.speaker = SpeakerBranch(config.speaker, style.width) if config.speaker is not None else None
+        self.bridge = nn.Linear(style.width, style.prior_width) if style.width != style.prior_width else None
+        self.prior = PriorEncoder(config)
+        self.posterior = PosteriorEncoder(config) if posterior else None
+        self.flow = Flow(config.inter, config.hidden, config.flow, style.width)
+        self.generator = Generator(config.inter, config.generator, style.width)
+
+    def fuse(self) -> Synthesizer:
+        """Fold weight norm into the weights, for speed; the function computed stays the same."""
+        take_off(self)
+        return self
+
+    @torch.no_grad()
+    def encode(self, hubert: Tensor) -> Tensor:
+        """Semantic codes [b, f // 2] of content features [b, c, f]; an odd last frame is dropped."""
+        return self.quantizer.encode(self.content(hubert))
+
+    def reference_style(self, references: list[Tensor], speaker_embeddings: list[Tensor] | None = None) -> Tensor:
+        """Mean style [1, s, 1] of several reference spectrograms [1, bins, f].
+
+        Args:
+            speaker_embeddings: one [1, e] per reference; needed exactly when the model has a speaker branch.
+        """
+        embeddings: list[Tensor | None] = [*(speaker_embeddings or [None] * len(references))]
+        styles = [self._style(r, None, e) for r, e in zip(references, embeddings, strict=True)]
+        return torch.stack(styles).mean(0)
+
+    @torch.inference_mode()
+    def decode(
+        self,
+        codes: Tensor,
+        phones: Tensor,
+        references: list[Tensor],
+        speaker_embeddings: list[Tensor] | None = None,
+        noise_scale: float = 0.5,
+        speed: float = 1.0,
+        noise: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Speak.
+
+        Args:
+            codes: semantic codes [1, t].
+            phones: phoneme ids of what is said [1, n].
+            references: linear spectrograms of the voice, each [1, bins, f]; their styles are averaged.
+            speaker_embeddings: see `reference_style`.
+            noise: standard normal, shape of the prior mean [1, inter, f]; drawn from `generator` when None.
+
+        Returns:
+            Samples [1, w], 1280 per code at speed 1.
+        """
+        style = self.reference_style(references, speaker_embeddings)
+        features, mask = self._features(codes, phones, style)
+        features, mask = change_speed(features, mask, speed)
+        return self._speak(features, mask, style, noise_scale, noise, generator)
+
+    @torch.inference_mode()
+    def decode_streaming(
+        self,
+        codes: Tensor,
+        phones: Tensor,
+        references: list[Tensor],
+        speaker_embeddings: list[Tensor] | None = None,
+        noise_scale: float = 0.5,
+        speed: float = 1.0,
+        noise: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        result_length: int | None = None,
+        overlap: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Speak the end of a growing code sequence.
+
+        Args:
+            result_length: how many of the last codes to speak; None: all.
+            overlap: features [1, hidden, k] the previous call returned for the first k frames of this one, into which
+                the joint features are cross-faded.
+
+        Returns:
+            Samples [1, w] and the cross-faded features [1, hidden, f] before the speed change.
+        """
+        style = self.reference_style(references, speaker_embeddings)
+        features, mask = self._features(codes, phones, style)
+        if result_length is not None:
+            features, mask = (x[..., -FRAMES_PER_CODE * result_length :] for x in (features, mask))
+        if overlap is not None:
+            features = cross_fade(overlap, features)
+        stretched, mask = change_speed(features, mask, speed)
+        return self._speak(stretched, mask, style, noise_scale, noise, generator), features
+
+    def forward(
+        self,
+        hubert: Tensor,
+        spec: Tensor,
+        spec_lengths: Tensor,
+        phones: Tensor,
+        phone_lengths: Tensor,
+        speaker: Tensor | None = None,
+        noise: Tensor | None = None,
+        start: Tensor | None = None,
+    ) -> TrainingOutput:
+        """One training pass: reconstruct a random segment of each utterance.
+
+        Args:
+            hubert: content features [b, c, f]; f even.
+            spec: linear spectrogram [b, bins, f].
+            spec_lengths: valid frames [b].
+            phones: ids [b, n].
+            phone_lengths: [b].
+            speaker: speaker embedding [b, e]; needed exactly when the model has a speaker branch.
+            noise: standard normal [b, inter, f] for the posterior; drawn when None.
+            start: uniform draws in [0, 1) [b] that place the segments; drawn when None.
+        """
+        if self.posterior is None:
+            raise ValueError("this model was loaded without its posterior encoder, which training needs")
+        mask = _mask(spec_lengths, spec.shape[-1]).to(spec.dtype)
+        style = self._style(spec, mask, speaker)
+        quantized, commitment = self._quantize(hubert, spec.shape[-1])
+        text_mask = _mask(phone_lengths, phones.shape[-1]).to(spec.dtype)
+        features = self.prior.features(quantized, mask, phones, text_mask, self._prior_style(style))
+        prior_mean, prior_log = self.prior.distribution(features, mask)
+        # The posterior sees the style without training it: the style is to serve the speaking path.
+        posterior_mean, posterior_log = self.posterior(spec, mask, style.detach())
+        noise = torch.randn_like(posterior_mean) if noise is None else noise
+        z = (posterior_mean + noise * posterior_log.exp()) * mask
+        first = self._segment_starts(spec_lengths, start)
+        return TrainingOutput(
+            wave=self.generator(slice_segments(z, first, self.config.segment), style),
+            start=first,
+            mask=mask,
+            z=z,
+            z_prior=self.flow(z, mask, style),
+            prior_mean=prior_mean,
+            prior_log=prior_log,
+            posterior_mean=posterior_mean,
+            posterior_log=posterior_log,
+            commitment=commitment,
+            quantized=quantized,
+        )
+
+    def _style(self, spec: Tensor, mask: Tensor | None, embedding: Tensor | None) -> Tensor:
+        style: Tensor = self.style(spec, mask)
+        if (embedding is None) != (self.speaker is None):
+            has = "has a" if self.speaker is not None else "has no"
+            raise ValueError(f"the model {has} speaker branch; give speaker embeddings exactly when it has one")
+        return style if self.speaker is None else self.speaker(style, embedding)
+
+    def _prior_style(self, style: Tensor) -> Tensor:
+        return style if self.bridge is None else self.bridge(style.mT).mT
+
+    def _features(self, codes: Tensor, phones: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        content = self.quantizer.decode(codes).repeat_interleave(FRAMES_PER_CODE, dim=-1)
+        mask = torch.ones_like(content[:, :1])
+        text_mask = torch.ones_like(phones[:, None], dtype=content.dtype)
+        return self.prior.features(content, mask, phones, text_mask, self._prior_style(style)), mask
+
+    def _speak(
+        self,
+        features: Tensor,
+        mask: Tensor,
+        style: Tensor,
+        noise_scale: float,
+        noise: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        mean, log_deviation = self.prior.distribution(features, mask)
+        if noise is None:
+            source = generator if generator is not None else torch.default_generator
+            noise = normal(tuple(mean.shape), source, mean)
+        z = mean + noise * log_deviation.exp() * noise_scale
+        return self.generator(self.flow.reverse(z, mask, style) * mask, style)[:, 0]
+
+    def _quantize(self, hubert: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+        """Code vectors per frame [b, c, frames] and commitment loss."""
+        frozen = self.config.quantizer.frozen
+        self.quantizer.train(self.training and not frozen)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            quantized, _, commitment = self.quantizer(self.content(hubert))
+        quantized = quantized.repeat_interleave(FRAMES_PER_CODE, dim=-1)
+        if quantized.shape[-1] != frames:
+            raise ValueError(
+                f"{hubert.shape[-1]} content frames do not match {frames} spectrogram frames: pad both to the same even number"
+            )
+        return quantized, commitment
+
+    def _segment_starts(self, lengths: Tensor, draws: Tensor | None) -> Tensor:
+        draws = torch.rand(lengths.shape, device=lengths.device) if draws is None else draws
+        return (draws * (lengths - self.config.segment + 1).clamp(min=1)).long()
+
+
+def slice_segments(x: Tensor, start: Tensor, length: int) -> Tensor:
+    """Cut `length` positions of [b, c, f] from `start` [b] on; past the end there are zeros."""
+    x = F.pad(x, (0, length))
+    index = start[:, None, None] + torch.arange(length, device=x.device)
+    return x.gather(-1, index.expand(-1, x.shape[1], -1))
+
+
+def _mask(lengths: Tensor, size: int) -> Tensor:
+    """True at the first `lengths` [b] of `size` positions, as [b, 1, size]."""
+    return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None]

@@ -1,0 +1,35 @@
+"""Weight normalisation (Salimans & Kingma 2016): put on for training, taken off for speed."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def normed(module: M, deviation: float | None = None) -> M:
+    """Put weight norm on a convolution, first drawing its weight from N(0, deviation) when one is given."""
+    if deviation is not None:
+        nn.init.normal_(module.weight, 0.0, deviation)
+    return weight_norm(module)
+
+
+def normed_names(root: nn.Module) -> list[str]:
+    """Names of the modules under `root` that carry weight norm."""
+    return [name for name, module in root.named_modules() if is_parametrized(module, "weight")]
+
+
+def take_off(root: nn.Module) -> None:
+    """Replace direction and length by the plain weight everywhere; the function computed stays the same."""
+    for name in normed_names(root):
+        remove_parametrizations(root.get_submodule(name), "weight", leave_parametrized=True)
+
+
+def put_on(root: nn.Module, names: list[str]) -> None:
+    """The inverse of `take_off` for the named modules."""
+    for name in names:
+        weight_norm(root.get_submodule(name))
