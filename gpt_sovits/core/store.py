@@ -14,6 +14,7 @@ both ways.
 from __future__ import annotations
 
 import ast
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,9 +117,15 @@ def read_tensor(path: Path) -> Tensor:
 
 
 def write_tensor(path: Path, tensor: Tensor) -> None:
-    """Write one feature file atomically."""
+    """Write one feature file atomically; equal tensors give equal bytes.
+
+    The detour through memory is for both promises: given a path, torch writes the temporary file's name into the
+    archive, and reports a full disk as a RuntimeError.
+    """
+    buffer = io.BytesIO()
+    torch.save(tensor.detach().cpu().clone(), buffer)
     with atomic_path(path) as temporary:
-        torch.save(tensor.detach().cpu().clone(), temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def _lines(path: Path) -> list[str]:
