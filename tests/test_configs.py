@@ -22,11 +22,14 @@ KINDS = {
     "infer": "gpt_sovits.pipeline.request:Sampling",
     "*/hubert": "feature_extractor.hubert:HubertSettings",
     "*_hubert": "feature_extractor.hubert:HubertSettings",
-    "train/*s1": "ar.config:Stage1Training",
-    "train/*s2": "sovits.config:Stage2Training",
-    "*s1*": "ar.config:Text2SemanticConfig",
+    "train/s1*": "ar.config:Text2SemanticTrainingConfig",
+    "train/s2*": "sovits.config:SynthesizerTrainingConfig",
+    "debug/s1": "ar.config:Text2SemanticConfig",
+    "debug/s2": "sovits.config:SynthesizerConfig",
+    "model/s1_*": "ar.config:Text2SemanticConfig",
+    "model/*_s1": "ar.config:Text2SemanticConfig",
     "*discriminator*": "sovits.config:DiscriminatorConfig",
-    "*s2*": "sovits.config:SynthesizerConfig",
+    "model/*": "sovits.config:SynthesizerConfig",
 }
 
 
