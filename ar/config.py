@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -46,3 +46,73 @@ class Text2SemanticConfig(Strict):
     @property
     def head_width(self) -> int:
         return self.width // self.heads
+
+
+class ScaledAdamConfig(Strict):
+    """The public recipe, for fine-tuning."""
+
+    kind: Literal["scaled_adam"] = "scaled_adam"
+    first_lr: float = Field(default=0.01, gt=0)
+    """Rate of the very first step."""
+    lr: float = Field(default=0.002, gt=0)
+    betas: tuple[float, float] = (0.9, 0.95)
+    clipping_scale: float = Field(default=2.0, gt=0)
+    clipping_update_period: int = Field(default=1000, gt=0)
+
+
+class AdamWConfig(Strict):
+    """Warm-up and cosine decay, for training from scratch."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: float = Field(default=5e-4, gt=0)
+    final_lr: float = Field(default=1e-5, ge=0)
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_steps: int = Field(default=500, ge=0)
+    decay_steps: int = Field(default=20000, gt=0)
+    """Optimiser step at which `final_lr` is reached."""
+
+
+OptimizerConfig = Annotated[ScaledAdamConfig | AdamWConfig, Field(discriminator="kind")]
+
+
+class Text2SemanticDataConfig(Strict):
+    """Which utterances of a prepared folder are trained on, and in what order."""
+
+    batch_size: int = Field(default=8, gt=0)
+    max_seconds: float = Field(default=54.0, gt=0)
+    phones_per_second: tuple[float, float] = (3.0, 25.0)
+    """Utterances said slower or faster than this are left out: their text is hardly right."""
+    repeat_below: int = Field(default=100, ge=0)
+    """A smaller set is repeated up to about this size, so that an epoch is worth its overhead."""
+    order: Literal["public", "seeded"] = "seeded"
+    """seeded: a function of the seed, the epoch and the utterances. public: of the order of lines too, with the public
+    sampler's buckets, which open one at a time however far the next item is."""
+    bucket_seconds: float = Field(default=2.0, gt=0)
+    hold_out: int = Field(default=0, ge=0)
+    """Utterances kept for validation."""
+    symbols: Literal["v1", "v2"] = "v2"
+    workers: int = Field(default=0, ge=0)
+    seed: int = 0
+
+
+class Text2SemanticTrainingConfig(Strict):
+    """One training of stage 1."""
+
+    data: Text2SemanticDataConfig = Text2SemanticDataConfig()
+    optimizer: OptimizerConfig = ScaledAdamConfig()
+    epochs: int = Field(default=15, gt=0)
+    save_every: int = Field(default=5, gt=0)
+    """Epochs between two saved models."""
+    seed: int = 1234
+    accumulate: int = Field(default=4, gt=0)
+    """Batches per optimiser step."""
+    windows: Literal["public", "even"] = "even"
+    """even: the last window of an epoch ends with it. public: the first window of an epoch has one batch more, and
+    what is left over at the end of an epoch goes into the next."""
+    reduction: Literal["sum", "mean"] = "sum"
+    """sum of the loss over a window's codes, or mean over the codes of each batch and over the window."""
+    gradient_clip: float | None = Field(default=None, gt=0)
+    """Largest gradient norm; None: no clipping."""
+    preference: bool = False
+    """Direct preference optimisation against damaged codes, at half the batch size."""
