@@ -1,0 +1,12 @@
+"""The text front end: text in, phones out.
+
+`analyse` reads a text in one or several languages; `symbol_table` lists the phones a model numbers;
+`split` cuts long texts.
+"""
+
+from __future__ import annotations
+
+from feature_extractor.text.analysis import Reading, Segment, TextAnalysis, analyse, read
+from feature_extractor.text.symbols import symbol_table
+
+__all__ = ["Reading", "Segment", "TextAnalysis", "analyse", "read", "symbol_table"]

@@ -1,0 +1,38 @@
+"""Unknown words that are two or three known ones written together."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from feature_extractor.text.en.lexicon import read_pairs
+from gpt_sovits.core.resources import resource
+
+_SHORTEST, _LEAST = 3, -6.3
+"""A part has at least this many letters and this logarithm (base 10) of its share of running text."""
+
+
+def split_compound(word: str) -> list[str]:
+    """The likeliest two (or three) frequent words that make up `word`; an empty list when there are none.
+
+    Args:
+        word: lower-case letters.
+    """
+    best: tuple[float, list[str]] = (-99.0, [])
+    for i in range(_SHORTEST, len(word) - _SHORTEST + 1):
+        first = _share(word[:i])
+        if first < _LEAST:
+            continue
+        second = _share(word[i:])
+        if second >= _LEAST:
+            best = max(best, (first + second, [word[:i], word[i:]]))
+    return best[1]
+
+
+def _share(part: str) -> float:
+    return _shares().get(part, -99.0)
+
+
+@lru_cache(maxsize=1)
+def _shares() -> dict[str, float]:
+    table = read_pairs(resource("res", "text", "en", "unigrams.tsv"))
+    return {word: int(value) / 100 for word, value in table.items()}

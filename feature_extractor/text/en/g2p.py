@@ -1,0 +1,74 @@
+"""English words and marks to phones, in the context of their sentence."""
+
+from __future__ import annotations
+
+import re
+
+from feature_extractor.text.en.lexicon import homographs
+from feature_extractor.text.en.normalise import normalise
+from feature_extractor.text.en.tagger import tagger
+from feature_extractor.text.en.words import word_phones
+
+_TOKEN = re.compile(r"[A-Za-z']+(?:-[A-Za-z']+)*|[,.?!…]")
+_VOWELS = "AEIOU"
+_HAVE = {"have", "has", "had", "having", "'ve", "i've", "you've", "we've", "they've", "be", "been", "was", "were", "is", "are", "being"}  # fmt: skip
+_BARE = {"to", "will", "would", "can", "could", "should", "may", "might", "must", "shall", "did", "do", "does", "not",
+         "don't", "didn't", "doesn't", "can't", "won't", "i'll", "you'll", "please", "let's"}  # fmt: skip
+
+
+def english(text: str) -> tuple[list[str], str]:
+    """Phones and normalised text of English text."""
+    words = normalise(text)
+    return phones_of(words), words
+
+
+def phones_of(text: str) -> list[str]:
+    """Phones of normalised text: words of letters, apostrophes and hyphens, and the marks `, . ? ! …`."""
+    tokens = _TOKEN.findall(text)
+    tags = tagger()(tokens)
+    letters = [c for token in tokens for c in token if c.isalpha()]
+    shouting = len(letters) > 12 and all(c.isupper() for c in letters)
+    pieces = [_token_phones(i, tokens, tags, shouting) for i in range(len(tokens))]
+    for i, token in enumerate(tokens[:-1]):
+        if token.lower() == "the" and pieces[i + 1][:1] and pieces[i + 1][0][0] in _VOWELS:
+            pieces[i] = ["DH", "IY0"]
+    return [phone for piece in pieces for phone in piece]
+
+
+def _token_phones(i: int, tokens: list[str], tags: list[str], shouting: bool) -> list[str]:
+    token = tokens[i]
+    lower = token.lower()
+    if not lower[0].isalpha() and lower[0] != "'":
+        return [token]
+    if lower == "a" and not _is_letter_a(i, tokens):
+        return ["AH0"]
+    homograph = homographs().get(lower)
+    if homograph is not None and not (token.isupper() and not shouting and len(token) < 4):
+        return homograph.choose(_tag(i, lower, tokens, tags)).split()
+    return list(word_phones(token, shouting))
+
+
+def _is_letter_a(i: int, tokens: list[str]) -> bool:
+    """Whether an `a` stands for the letter's name rather than for the article."""
+    following = tokens[i + 1] if i + 1 < len(tokens) else "."
+    if not following[0].isalpha():
+        return True
+    spelling = i > 0 and len(tokens[i - 1]) == 1 and tokens[i - 1].isupper() and tokens[i - 1] != "I"
+    return tokens[i] == "A" and (spelling or (len(following) == 1 and following != "I"))
+
+
+def _tag(i: int, word: str, tokens: list[str], tags: list[str]) -> str:
+    """The tagger's answer, set right for the spellings whose tense the words before decide."""
+    before = [token.lower() for token in tokens[max(0, i - 3) : i]]
+    if word == "used":
+        following = tokens[i + 1].lower() if i + 1 < len(tokens) else ""
+        return "HABIT" if following == "to" and not {"is", "are", "was", "were", "be"} & set(before[-1:]) else tags[i]
+    if word == "read" and before:
+        if before[-1] in _BARE:
+            return "VB"
+        if _HAVE & set(before[-2:]):
+            return "VBN"
+        late = {"yesterday", "ago", "last", "once"} & {token.lower() for token in tokens}
+        if late and tags[i] in {"VBP", "VB", "NN"}:
+            return "VBD"
+    return tags[i]
