@@ -145,8 +145,10 @@ def prepare_scaling(wave: Tensor, name: str = "the recording") -> ScaledAudio:
         wave: [w] float at 32 kHz.
 
     Raises:
-        AudioError: silence, or a peak above 2.2 (a damaged floating-point file).
+        AudioError: no samples, silence, or a peak above 2.2 (a damaged floating-point file).
     """
+    if wave.numel() == 0:
+        raise AudioError(f"{name} holds no samples: record or export it again")
     peak = wave.abs().max().item()
     if peak == 0:
         raise AudioError(f"{name} is silent: every sample is zero; remove it from the list")

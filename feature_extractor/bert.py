@@ -108,17 +108,29 @@ def load_bert(folder: str | Path) -> BertFeatures:
         CheckpointError: a file is missing or damaged, or the weights do not fit the configuration.
     """
     folder = Path(folder)
-    bert = BertFeatures(read_folder_config(folder, "bert"), _read_vocabulary(folder))
+    config = read_folder_config(folder, "bert")
+    bert = BertFeatures(config, _read_vocabulary(folder))
     state = {_rename(name): tensor for name, tensor in read_folder_weights(folder).items()}
-    unread = re.compile(
-        rf"^(cls|pooler)\.|^encoder\.layer\.({_numbers(bert.config.num_hidden_layers)})\.|position_ids$"
-    )
-    load_weights(bert.model, {name: t for name, t in state.items() if not unread.search(name)}, str(folder))
+    read = bert.config.num_hidden_layers
+    layers = {int(found[1]) for name in state if (found := _LAYER.match(name))}
+    if len(layers) != read + _UNREAD_LAYERS:
+        raise CheckpointError(
+            f"{folder}/config.json names {read + _UNREAD_LAYERS} layers, but the weights have {len(layers)}"
+        )
+    needed = {name: tensor for name, tensor in state.items() if _is_read(name, read)}
+    load_weights(bert.model, needed, str(folder))
     return bert.eval()
 
 
-def _numbers(first: int) -> str:
-    return "|".join(str(first + i) for i in range(_UNREAD_LAYERS))
+_LAYER = re.compile(r"encoder\.layer\.(\d+)\.")
+
+
+def _is_read(name: str, layers: int) -> bool:
+    """Whether a parameter is used: neither a head, nor the pooler, nor one of the layers above the first `layers`."""
+    layer = _LAYER.match(name)
+    if layer:
+        return int(layer[1]) < layers
+    return not (name.startswith(("cls.", "pooler.")) or name.endswith("position_ids"))
 
 
 def _rename(name: str) -> str:

@@ -112,7 +112,7 @@ class AttentionalFusion(nn.Module):
         return x * (1 + weight) + y * (1 - weight)
 
 
-def infer_config(state: dict[str, Tensor]) -> ERes2NetConfig:
+def infer_config(state: dict[str, Tensor], origin: str) -> ERes2NetConfig:
     """Read the shape off a published state dict, which comes without a configuration.
 
     Raises:
@@ -125,7 +125,7 @@ def infer_config(state: dict[str, Tensor]) -> ERes2NetConfig:
         scale = len({name.split(".")[3] for name in state if name.startswith("layer1.0.convs.")})
         expansion = state["layer1.0.conv3.weight"].shape[0] // channels
     except (KeyError, IndexError) as error:
-        raise CheckpointError(f"these are not the weights of an ERes2NetV2: {error} is missing") from error
+        raise CheckpointError(f"{origin} does not hold an ERes2NetV2: {error} is missing") from error
     first, second, third, fourth = blocks
     return ERes2NetConfig(
         channels=channels,

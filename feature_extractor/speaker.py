@@ -93,7 +93,7 @@ def load_speaker(path: str | Path) -> SpeakerEncoder:
         config, state = parse_config(ERes2NetConfig, checkpoint.config, str(path)), checkpoint.tensors
     else:
         state = {name: t for name, t in read_state_dict(path).items() if not name.startswith("seg_1.")}
-        config = infer_config(state)
+        config = infer_config(state, str(path))
     encoder = SpeakerEncoder(config)
     load_weights(encoder.model, state, str(path))
     return encoder.eval()

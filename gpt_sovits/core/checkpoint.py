@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from gpt_sovits.core.errors import CheckpointError
@@ -55,8 +55,8 @@ def save_checkpoint(
         name: (t.to(dtype) if dtype is not None and t.is_floating_point() else t).detach().cpu().clone().contiguous()
         for name, t in tensors.items()
     }
-    with atomic_path(path) as temporary:
-        save_file(ready, temporary, metadata=metadata)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.writelines(_with_metadata(save(ready), metadata))
 
 
 def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
@@ -91,6 +91,17 @@ def load_weights(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> 
     if faults:
         raise CheckpointError(f"{origin} does not fit {type(module).__name__}: it {'; it '.join(faults)}")
     module.load_state_dict(tensors, strict=True)
+
+
+def _with_metadata(data: bytes, metadata: dict[str, str]) -> tuple[bytes, memoryview]:
+    """Put `metadata` into a safetensors image; the library's own writer orders it differently in every process.
+
+    The same weights therefore always give the same bytes, and one checksum.
+    """
+    size = int.from_bytes(data[:8], "little")
+    header = json.dumps({"__metadata__": metadata, **json.loads(data[8 : 8 + size])}, ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header, memoryview(data)[8 + size :]
 
 
 def _check(path: Path, metadata: dict[str, str], kind: str | None) -> None:
