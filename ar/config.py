@@ -115,4 +115,4 @@ class Text2SemanticTrainingConfig(Strict):
     gradient_clip: float | None = Field(default=None, gt=0)
     """Largest gradient norm; None: no clipping."""
     preference: bool = False
-    """Direct preference optimisation against damaged codes, at half the batch size."""
+    """Direct preference optimisation against damaged codes; needs twice the memory, so halve `data.batch_size`."""

@@ -35,8 +35,13 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         bert = None if self.bert is None else self.bert.to(device)
-        values = (self.phones, self.phone_lengths, self.codes, self.code_lengths)
-        return Batch(*(value.to(device) for value in values), bert)
+        return Batch(
+            self.phones.to(device),
+            self.phone_lengths.to(device),
+            self.codes.to(device),
+            self.code_lengths.to(device),
+            bert,
+        )
 
     def with_codes(self, codes: Tensor, lengths: Tensor) -> Batch:
         return Batch(self.phones, self.phone_lengths, codes, lengths, self.bert)

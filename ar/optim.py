@@ -68,7 +68,7 @@ class ScaledAdam(torch.optim.Optimizer):
         if not first or first["step"] == 0:
             return 1.0
         step, period = first["step"], self.clipping_update_period
-        weighed = [p.grad * self.state[p]["size"] if p.numel() > 1 else p.grad for p in params]  # type: ignore[operator]
+        weighed = [p.grad * self.state[p]["size"] if p.numel() > 1 else p.grad for p in params]
         norm = torch.stack([g.square().sum() for g in weighed if g is not None]).sum().sqrt()
         norms = first.setdefault("norms", norm.new_zeros(period))
         norms[step % period] = norm
@@ -117,9 +117,7 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Op
     """The optimiser a training config asks for; AdamW decays matrices only."""
     rate = learning_rate(config, 0)
     if isinstance(config, ScaledAdamConfig):
-        return ScaledAdam(
-            model.parameters(), rate, config.betas, config.clipping_scale, config.clipping_update_period
-        )
+        return ScaledAdam(model.parameters(), rate, config.betas, config.clipping_scale, config.clipping_update_period)
     matrices = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]

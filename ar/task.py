@@ -1,0 +1,80 @@
+"""How stage 1 learns: one optimiser step per window of batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from ar.config import Text2SemanticTrainingConfig
+from ar.loss import Batch, TrainingOutput, damage, dpo_loss, training_loss
+from ar.model import Text2SemanticDecoder
+from ar.optim import build_optimizer, learning_rate
+from gpt_sovits.core.device import generator
+
+
+class Text2SemanticTask(pl.LightningModule):
+    """Trains a ready-made model under manual optimisation.
+
+    Everything drawn at random depends on the seed and the epoch, so that a training resumed at an epoch's end goes on
+    as if it had never stopped.
+    """
+
+    def __init__(self, model: Text2SemanticDecoder, config: Text2SemanticTrainingConfig) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model
+        self.config = config
+        self.damaging = generator(config.seed)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return build_optimizer(self.model, self.config.optimizer)
+
+    def on_train_epoch_start(self) -> None:
+        seed = self.config.seed + self.current_epoch
+        torch.manual_seed(seed)
+        self.damaging = generator(seed)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        output = self._loss(batch)
+        self.manual_backward(self._scaled(output))
+        if self._window_ends(batch_idx):
+            self._step()
+        per_code = output.loss.detach() / output.count
+        self.log("loss", per_code, prog_bar=True, batch_size=len(batch.codes))
+        self.log("top3", output.accuracy, prog_bar=True, batch_size=len(batch.codes))
+        return per_code
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        output = training_loss(self.model, batch)
+        self.log("val_loss", output.loss / output.count, prog_bar=True, batch_size=len(batch.codes))
+        self.log("val_top3", output.accuracy, batch_size=len(batch.codes))
+
+    def _loss(self, batch: Batch) -> TrainingOutput:
+        if not self.config.preference:
+            return training_loss(self.model, batch)
+        return dpo_loss(self.model, batch, damage(batch, self.damaging))
+
+    def _scaled(self, output: TrainingOutput) -> Tensor:
+        if self.config.reduction == "sum":
+            return output.loss
+        return output.loss / (output.count * self.config.accumulate)
+
+    def _window_ends(self, batch_idx: int) -> bool:
+        if self.config.windows == "public":
+            return batch_idx > 0 and batch_idx % self.config.accumulate == 0
+        return (batch_idx + 1) % self.config.accumulate == 0 or self.trainer.is_last_batch
+
+    def _step(self) -> None:
+        optimizer: Any = self.optimizers()
+        rate = learning_rate(self.config.optimizer, self.global_step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        if self.config.gradient_clip is not None:
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+            self.log("gradient_norm", norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        self.log("lr", rate)
