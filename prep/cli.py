@@ -64,11 +64,7 @@ def _verb(name: str, steps: Sequence[str] | None, help_text: str) -> None:
 _verb("run", None, "All steps the model needs, into the folder layout of the public GPT-SoVITS.")
 _verb("text", ("text", "bert"), "2-name2text.txt, and 3-bert/ where the model reads BERT features.")
 _verb("hubert", ("hubert",), "5-wav32k/ and 4-cnhubert/: levelled recordings and content features.")
-_verb(
-    "semantic",
-    ("hubert", "semantic"),
-    "6-name2semantic.tsv, and the features in 5-wav32k/ and 4-cnhubert/ it is made of.",
-)
+_verb("semantic", ("hubert", "semantic"), "6-name2semantic.tsv, and 5-wav32k/ and 4-cnhubert/ it is made of.")
 _verb("speaker", ("speaker",), "7-sv_cn/: speaker embeddings, for models with a speaker branch.")
 _verb("name2text", ("text",), "2-name2text.txt alone.")
 _verb("name2semantic", ("semantic",), "6-name2semantic.tsv alone, from 4-cnhubert/ or straight from the recordings.")

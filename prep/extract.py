@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -94,9 +94,9 @@ class Outcome:
         utterance = self.job.utterance
         self.failures.append(Failure(utterance.name, utterance.line, step, reason))
 
-    def done(self, step: str, root: Path, files: Sequence[Path] = (), value: dict[str, object] | None = None) -> None:
+    def done(self, step: str, root: Path, files: Sequence[Path] = (), value: Mapping[str, Any] | None = None) -> None:
         sizes = {path.relative_to(root).as_posix(): path.stat().st_size for path in files}
-        self.records.append(Record(self.job.utterance.name, step, self.job.keys[step], sizes, value or {}))
+        self.records.append(Record(self.job.utterance.name, step, self.job.keys[step], sizes, dict(value or {})))
 
 
 class Extractor:
@@ -225,7 +225,7 @@ class Extractor:
     def _analyse(self, utterance: Utterance) -> TextAnalysis:
         from feature_extractor.text import analyse
 
-        return analyse(clean_text(utterance.text), utterance.language, symbols=self.recipe.symbols)
+        return analyse(clean_text(utterance.text), utterance.language, symbols=self.recipe.symbols, pad_short=False)
 
     def _bert_features(self, analysis: TextAnalysis) -> Tensor:
         from feature_extractor.bert import phone_features
@@ -257,6 +257,8 @@ class Extractor:
         return load_speaker(_given(self.recipe.speaker)).to(self.device, self.dtype)
 
 
+_BREAKS = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029")
+
 AUDIO_STEPS = ("hubert", "semantic", "speaker")
 
 
@@ -272,7 +274,8 @@ def clean_text(text: str) -> str:
 
 def text_entry(utterance: Utterance, analysis: TextAnalysis) -> TextEntry:
     """The item's line of `2-name2text.txt`."""
-    text = " ".join(analysis.normalised.split())  # a tab or line break would end the field
+    # A tab or line break would end the field; one space for each keeps the phone counts in step.
+    text = "".join(" " if character in _BREAKS else character for character in analysis.normalised)
     return TextEntry(utterance.name, analysis.phones, analysis.word2ph, text)
 
 

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ Result = list[Outcome] | tuple[type[GPTSoVITSError], str]
 """Outcomes, or a fault that stops the run; exceptions themselves do not all survive the way between processes."""
 
 
-def work(jobs: Group, recipe: Recipe, workers: int) -> Iterator[list[Outcome]]:
+def work(jobs: Group, recipe: Recipe, workers: int) -> Generator[list[Outcome], None, None]:
     """Yield outcomes group by group, in any order.
 
     Raises:
@@ -58,7 +58,7 @@ def single_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _in_processes(groups: Sequence[Group], recipe: Recipe, workers: int) -> Iterator[list[Outcome]]:
+def _in_processes(groups: Sequence[Group], recipe: Recipe, workers: int) -> Generator[list[Outcome], None, None]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     waiting = iter(groups)

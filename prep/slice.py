@@ -94,7 +94,7 @@ def _find_cuts(loudness: Tensor, threshold: float, frames: Frames) -> list[tuple
 
 
 def _cut(loudness: Tensor, silence: int, sound: int, kept: int) -> tuple[int, int]:
-    """What to leave out of a silence [silence, sound): cut where it is quietest, keeping at most `kept` frames a side."""
+    """What to leave out of a silence [silence, sound), cut where it is quietest: at most `kept` frames stay a side."""
     length = sound - silence
     if length <= kept:
         left = right = _quietest(loudness, silence, sound)
