@@ -11,12 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 from gpt_sovits.core.store import FeatureStore
-from prep.extract import AUDIO_STEPS, Job, Recipe, clean_text
+from prep.extract import clean_text
 from prep.index import FOLDER, Index
+from prep.job import AUDIO_STEPS, STEPS, Job, Recipe
 from prep.manifest import Utterance
 
-STEPS = ("text", "bert", "hubert", "semantic", "speaker")
-"""Every step, in the order in which an item goes through them."""
 _REVISIONS = {"text": 1, "bert": 1, "hubert": 1, "semantic": 1, "speaker": 1}
 """Raised when the code of a step comes to give other results, so that folders made before are brought up to date."""
 

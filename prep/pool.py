@@ -16,7 +16,8 @@ from multiprocessing import connection
 import torch
 
 from gpt_sovits.core.errors import GPTSoVITSError
-from prep.extract import FATAL, Extractor, Job, Outcome, Recipe
+from prep.extract import Extractor
+from prep.job import FATAL, Job, Outcome, Recipe
 
 Group = Sequence[Job]
 Result = list[Outcome] | tuple[type[GPTSoVITSError], str]

@@ -16,10 +16,10 @@ from gpt_sovits.core.device import pick_device
 from gpt_sovits.core.errors import ConfigError, StorageError
 from gpt_sovits.core.store import TSV_HEADER, FeatureStore, TextEntry
 from prep.config import PrepConfig
-from prep.extract import Outcome, Recipe
 from prep.index import FOLDER, Index
+from prep.job import STEPS, Outcome, Recipe
 from prep.manifest import Manifest, read_manifest
-from prep.plan import STEPS, Plan, leftovers, make_plan
+from prep.plan import Plan, leftovers, make_plan
 from prep.pool import work
 from prep.report import Report, write_changed
 
