@@ -77,5 +77,8 @@ def _write_parts(target: Path, preset: Preset, info: dict[str, str | int]) -> No
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(info["seed"]))
         save_hubert(target / "hubert.safetensors", new_hubert(hubert), info)
-        save_text2semantic(target / "s1.safetensors", Text2SemanticDecoder(s1), info)
-        save_sovits(target / "s2.safetensors", Synthesizer(s2), info)
+        save_text2semantic(target / "s1.safetensors", Text2SemanticDecoder(s1), info, dtype=None)
+        synthesizer = Synthesizer(s2)
+        # An empty codebook would hear one code only; training starts it anew.
+        synthesizer.quantizer.codebook.normal_(std=0.5)
+        save_sovits(target / "s2.safetensors", synthesizer, info)

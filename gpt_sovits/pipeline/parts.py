@@ -57,7 +57,7 @@ def load_parts(
         device=place,
         hubert=load_hubert(hubert).to(place).eval(),
         text2semantic=load_text2semantic(s1).to(place).eval(),
-        synthesizer=load_sovits(s2).to(place).eval(),
+        synthesizer=load_sovits(s2, fuse=True).to(place).eval(),
         bert=None if bert is None else load_bert(bert).to(place).eval(),
         speaker=None if speaker is None else load_speaker(speaker).to(place).eval(),
         fingerprint=_fingerprint(manifest.name, [path for path in (hubert, s1, s2, bert, speaker) if path is not None]),

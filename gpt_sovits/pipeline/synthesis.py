@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ar import GenerateOptions, Item, generate_batch
+from ar.compat import public_limit, public_panel
 from gpt_sovits.core.device import generator
 from gpt_sovits.pipeline.parts import Parts
 from gpt_sovits.pipeline.prompt import Voice
@@ -112,15 +113,8 @@ def _draw(
     limit: int,
     seeds: tuple[int, int],
 ) -> dict[int, Tensor]:
-    settings = GenerateOptions(
-        top_k=options.top_k,
-        top_p=options.top_p,
-        temperature=options.temperature,
-        repetition_penalty=options.repetition_penalty,
-        max_new_tokens=limit,
-    )
     items = [_item(prompt, sentence, derive(*seeds, "codes", place)) for place, sentence in sentences.items()]
-    return dict(zip(sentences, generate_batch(parts.text2semantic, items, settings), strict=True))
+    return dict(zip(sentences, generate_batch(parts.text2semantic, items, _settings(options, limit)), strict=True))
 
 
 def _item(prompt: Prompt, sentence: Sentence, seed: int) -> Item:
@@ -153,12 +147,18 @@ def _better(old: Spoken | None, new: Spoken) -> Spoken:
 def _public_codes(
     parts: Parts, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seed: int
 ) -> dict[int, Spoken]:
-    """As the public implementation: a sentence stopped by the limit loses its first code when it was spoken alone, its
-    last when side by side, none without a prompt.
-    """
-    first = 1 if options.batch_size == 1 else 0
-    spoken = {}
-    for place, codes in _draw(parts, prompt, sentences, options, options.max_codes, (seed, 0)).items():
-        lost = len(codes) >= options.max_codes and prompt.sentence is not None
-        spoken[place] = Spoken(codes[first : first + len(codes) - 1] if lost else codes)
-    return spoken
+    """As the public implementation, which takes as many codes from the end as its loop counted."""
+    items = [_item(prompt, sentence, derive(seed, 0, "codes", place)) for place, sentence in sentences.items()]
+    settings = _settings(options, public_limit(options.max_codes))
+    results = public_panel(parts.text2semantic, items, settings, batched=options.batch_size > 1)
+    return {place: Spoken(codes[-index:]) for place, (codes, index) in zip(sentences, results, strict=True)}
+
+
+def _settings(options: Sampling, limit: int) -> GenerateOptions:
+    return GenerateOptions(
+        top_k=options.top_k,
+        top_p=options.top_p,
+        temperature=options.temperature,
+        repetition_penalty=options.repetition_penalty,
+        max_new_tokens=limit,
+    )
