@@ -71,10 +71,14 @@ def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
         with safe_open(path, framework="pt") as f:
             metadata = f.metadata() or {}
             _check(path, metadata, kind)
-            tensors = {name: f.get_tensor(name) for name in f.keys()}
+            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
-    return Checkpoint(metadata["kind"], json.loads(metadata["config"]), tensors, json.loads(metadata["info"]))
+    try:
+        config, info = json.loads(metadata["config"]), json.loads(metadata["info"])
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} has lost its configuration ({error}): save or download it again") from error
+    return Checkpoint(metadata["kind"], config, tensors, info)
 
 
 def load_weights(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
@@ -109,5 +113,5 @@ def _check(path: Path, metadata: dict[str, str], kind: str | None) -> None:
         raise CheckpointError(f"{path} is a safetensors file of another program; import it first")
     if metadata.get("version") != VERSION:
         raise CheckpointError(f"{path} has format version {metadata.get('version')}; this program reads {VERSION}")
-    if kind is not None and metadata.get("kind") != kind:
+    if "kind" not in metadata or kind not in {None, metadata["kind"]}:
         raise CheckpointError(f"{path} holds a {metadata.get('kind')} model, not a {kind} model")

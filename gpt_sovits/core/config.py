@@ -35,11 +35,15 @@ def load_config(kind: type[C], source: str | Path, overrides: Iterable[str] = ()
     if path.suffix not in {".yaml", ".yml"}:
         path = resource("configs", f"{source}.yaml")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf8")) or {}
+        values = yaml.safe_load(path.read_text(encoding="utf8"))
     except OSError as error:
         raise ConfigError(f"the configuration {source} was not found (looked for {path})") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {_one_line(error)}") from error
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold name: value lines; it holds a {type(values).__name__}")
     return parse_config(kind, apply_overrides(values, overrides), str(path))
 
 
@@ -65,8 +69,15 @@ def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
             node = node.setdefault(parent, {})
             if not isinstance(node, dict):
                 raise ConfigError(f"cannot set {name}: {parent} is a value, not a group")
-        node[leaf] = yaml.safe_load(text)
+        try:
+            node[leaf] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"the value of the override {item!r} is not valid YAML: {_one_line(error)}") from error
     return result
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _copy(value: Any) -> Any:

@@ -18,6 +18,10 @@ def pick_device(name: str = "auto") -> torch.device:
         raise ConfigError(f"{name!r} is not a device; use auto, cpu, cuda, cuda:N or mps") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"the device {name} was asked for, but this PyTorch sees no CUDA GPU; use --device cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"there is no device {name}: this machine has {torch.cuda.device_count()} CUDA GPUs")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("the device mps was asked for, but this machine has no Metal GPU; use --device cpu")
     return device
 
 

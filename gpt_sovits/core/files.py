@@ -10,6 +10,9 @@ from pathlib import Path
 
 from gpt_sovits.core.errors import StorageError
 
+_KEPT = 40
+"""Characters of a name that its temporary file repeats; with all of them a long name would become too long."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -22,14 +25,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_KEPT]}.", suffix=".part")
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from error
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as f:
+        with temporary.open("rb+") as f:
             os.fsync(f.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)

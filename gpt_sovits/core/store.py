@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,9 @@ class TextEntry:
     text: str
 
     def line(self) -> str:
-        return f"{self.name}\t{' '.join(self.phones)}\t{self.word2ph}\t{self.text}"
+        """The entry as it stands in the file; a tab or a line break in the text becomes a space."""
+        text = " ".join(re.split(r"[\t\r\n]+", self.text))
+        return f"{self.name}\t{' '.join(self.phones)}\t{self.word2ph}\t{text}"
 
 
 class FeatureStore:
@@ -71,9 +74,12 @@ class FeatureStore:
         """Every well-formed line in file order; as in the public readers, a line without four fields is passed over.
 
         Raises:
-            DatasetError: the file is missing.
+            DatasetError: the file is missing, or a line's phone counts are not numbers.
         """
-        entries = (_parse_text(line) for line in _lines(self.text_path))
+        try:
+            entries = [_parse_text(line) for line in _lines(self.text_path)]
+        except (ValueError, SyntaxError, TypeError) as error:
+            raise DatasetError(f"{self.text_path} has malformed phone counts ({error}): run prep text again") from error
         return {entry.name: entry for entry in entries if entry is not None}
 
     def write_text(self, entries: Iterable[TextEntry]) -> None:
@@ -129,8 +135,11 @@ def write_tensor(path: Path, tensor: Tensor) -> None:
 
 
 def _lines(path: Path) -> list[str]:
+    """Lines as any program counts them; text may hold the rarer separators that `splitlines` also breaks at."""
     try:
-        return path.read_text(encoding="utf8").splitlines()
+        return path.read_text(encoding="utf8").removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 text: run prep again") from error
     except FileNotFoundError as error:
         raise DatasetError(f"{path} is missing: prepare the folder with prep run first") from error
 
