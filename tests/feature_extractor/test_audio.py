@@ -52,6 +52,14 @@ def test_the_two_resamplers_differ_as_documented(name: str) -> None:
         assert_close(resample(source()[None], *RESAMPLED[name]), expected)
 
 
+@pytest.mark.parametrize(("hertz", "soxr", "sinc"), [(7500, 0.955, 0.656), (8500, 0.001, 0.289)])
+def test_what_passes_near_the_nyquist_frequency(hertz: int, soxr: float, sinc: float) -> None:
+    wave = tone(1, 22050, hertz)
+    for convert, level in ((resample, soxr), (sinc_resample, sinc)):
+        out = convert(wave, 22050, 16000)[1000:-1000]
+        assert out.std().item() * 2**1.5 == pytest.approx(level, abs=0.002)
+
+
 @pytest.mark.parametrize("convert", [resample, sinc_resample])
 @pytest.mark.parametrize("rates", [(48000, 16000), (16000, 32000), (22050, 32000)])
 def test_a_tone_keeps_its_pitch_and_level(convert, rates: tuple[int, int]) -> None:
