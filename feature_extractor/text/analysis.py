@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Protocol
 
 from feature_extractor.text.language import Run, split_languages
@@ -106,7 +106,7 @@ def read(text: str, language: str, symbols: str = "v2", compat: bool = False) ->
     return Reading(phones, result.normalised, result.word2ph)
 
 
-@lru_cache(maxsize=None)
+@cache
 def front_end(language: str) -> FrontEnd:
     """The front end of one language, loaded when first needed."""
     if language == "en":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from types import MappingProxyType
 
 from gpt_sovits.core.errors import ConfigError
@@ -24,7 +24,7 @@ def symbol_table(version: str) -> list[str]:
     return list(symbol_ids(version))
 
 
-@lru_cache(maxsize=None)
+@cache
 def symbol_ids(version: str) -> MappingProxyType[str, int]:
     """The id of every phone of a symbol table; see `symbol_table`."""
     if version not in VERSIONS:

@@ -25,12 +25,55 @@ _MONTHS_SHORT = {
     "Jan": "January", "Feb": "February", "Mar": "March", "Apr": "April", "Jun": "June", "Jul": "July",
     "Aug": "August", "Sep": "September", "Sept": "September", "Oct": "October", "Nov": "November", "Dec": "December",
 }  # fmt: skip
-_RULERS = (
-    "Henry Louis George Edward Charles James William Elizabeth Richard Philip Napoleon Catherine Alexander Nicholas "
-    "Pius Paul Benedict Francis Frederick Leo Gregory Innocent Clement Christian Gustav Ferdinand Alfonso Peter Ivan"
-).split()
-_PARTS = "Chapter Part Section Volume Act Scene Book War Phase Type Class Article Appendix Title Bowl".split()
-_WITHOUT_DOT = "Mr Mrs Ms Dr St Mt Prof Capt Lt Sgt".split()
+_RULERS = [
+    "Henry",
+    "Louis",
+    "George",
+    "Edward",
+    "Charles",
+    "James",
+    "William",
+    "Elizabeth",
+    "Richard",
+    "Philip",
+    "Napoleon",
+    "Catherine",
+    "Alexander",
+    "Nicholas",
+    "Pius",
+    "Paul",
+    "Benedict",
+    "Francis",
+    "Frederick",
+    "Leo",
+    "Gregory",
+    "Innocent",
+    "Clement",
+    "Christian",
+    "Gustav",
+    "Ferdinand",
+    "Alfonso",
+    "Peter",
+    "Ivan",
+]
+_PARTS = [
+    "Chapter",
+    "Part",
+    "Section",
+    "Volume",
+    "Act",
+    "Scene",
+    "Book",
+    "War",
+    "Phase",
+    "Type",
+    "Class",
+    "Article",
+    "Appendix",
+    "Title",
+    "Bowl",
+]
+_WITHOUT_DOT = ["Mr", "Mrs", "Ms", "Dr", "St", "Mt", "Prof", "Capt", "Lt", "Sgt"]
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
 

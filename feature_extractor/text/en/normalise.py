@@ -12,9 +12,7 @@ from feature_extractor.text.en.numbers import cardinal, decimal, digits, ordinal
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()  # fmt: skip
+_MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]  # fmt: skip
 _MONTH = "|".join(_MONTHS)
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _MONEY = {
@@ -46,8 +44,32 @@ _SYMBOLS = {
 _GREEK = dict(
     zip(
         "αβγδεζηθικλμνξοπρστυφχψω",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon "
-        "phi chi psi omega".split(),
+        [
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "epsilon",
+            "zeta",
+            "eta",
+            "theta",
+            "iota",
+            "kappa",
+            "lambda",
+            "mu",
+            "nu",
+            "xi",
+            "omicron",
+            "pi",
+            "rho",
+            "sigma",
+            "tau",
+            "upsilon",
+            "phi",
+            "chi",
+            "psi",
+            "omega",
+        ],
         strict=True,
     )
 )
@@ -132,7 +154,7 @@ def _rules() -> list[Rule]:
         (r"\b(\d{4})\s?[-–]\s?(\d{4})\b", lambda m: f"{year(int(m[1]))} to {year(int(m[2]))}"),
         (rf"\b({_NUMBER})\s?[–-]\s?(?={_NUMBER}\b)", lambda m: f"{_number(m[1])} to "),
         (r"(\d)\s*x\s*(?=\d)", lambda m: f"{m[1]} by "),
-        (rf"(?<=[\s(])-(?=\d)|^-(?=\d)", lambda m: "minus "),
+        (r"(?<=[\s(])-(?=\d)|^-(?=\d)", lambda m: "minus "),
         (r"(?<=[A-Za-z])-?(?=\d)|(?<=\d)-?(?=[A-Za-z])", lambda m: " "),
         (rf"{_NUMBER}|\.\d+", lambda m: _spaced(_number(m[0]), m)),
     ]

@@ -1,0 +1,269 @@
+"""Tone changes in context: 不, 一, neutral tones, and third tones in a row.
+
+The rules are those of the PaddleSpeech front end (Apache-2.0), on which the public GPT-SoVITS rests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from feature_extractor.text.zh.segment import Word, segmenter
+from feature_extractor.text.zh.syllables import tone_of, with_tone
+from gpt_sovits.core.resources import resource
+
+_PARTICLES = "吧呢哈啊呐噻嘛吖嗨呐哦哒额滴哩哟喽啰耶喔诶"
+_KEEP_TONE = frozenset(
+    [
+        "男子",
+        "女子",
+        "分子",
+        "原子",
+        "量子",
+        "莲子",
+        "石子",
+        "瓜子",
+        "电子",
+        "人人",
+        "虎虎",
+        "幺幺",
+        "干嘛",
+        "学子",
+        "哈哈",
+        "数数",
+        "袅袅",
+        "局地",
+        "以下",
+        "娃哈哈",
+        "花花草草",
+        "留得",
+        "耕地",
+        "想想",
+        "熙熙",
+        "攘攘",
+        "卵子",
+        "死死",
+        "冉冉",
+        "恳恳",
+        "佼佼",
+        "吵吵",
+        "打打",
+        "考考",
+        "整整",
+        "莘莘",
+        "落地",
+        "算子",
+        "家家户户",
+        "青青",
+    ]
+)
+_OFTEN_COUNTED = "几有两半多各整每做是"
+Tones = Callable[[str], list[str]]
+
+
+@lru_cache(maxsize=1)
+def neutral_words() -> frozenset[str]:
+    """Words whose last syllable is in the neutral tone."""
+    return frozenset(resource("res", "text", "zh", "neutral.txt").read_text(encoding="utf8").split())
+
+
+def merge_words(words: list[Word], syllables_of: Tones) -> list[Word]:
+    """Join words that change tone together: 不 and 一 with what follows, reduplications, short third-tone pairs, 儿.
+
+    Args:
+        syllables_of: pinyin of a word by itself, used to find third tones.
+    """
+    words = _merge_following(words, "不")
+    words = _merge_yi(words)
+    words = _merge_repeated(words)
+    words = _merge_third_tones(words, syllables_of, whole=True)
+    words = _merge_third_tones(words, syllables_of, whole=False)
+    return _merge_er(words)
+
+
+def change_tones(word: Word, syllables: list[str]) -> list[str]:
+    """Apply 不, 一, neutral-tone and third-tone sandhi inside one word."""
+    result = list(syllables)
+    if len(result) != len(word.text):
+        return result
+    _change_bu(word.text, result)
+    _change_yi(word.text, result)
+    _change_neutral(word, result)
+    _change_third(word.text, result)
+    return result
+
+
+def _set(syllables: list[str], index: int, tone: str) -> None:
+    syllables[index] = with_tone(syllables[index], tone)
+
+
+def _change_bu(text: str, syllables: list[str]) -> None:
+    if len(text) == 3 and text[1] == "不":
+        _set(syllables, 1, "5")
+        return
+    for i, char in enumerate(text[:-1]):
+        if char == "不" and tone_of(syllables[i + 1]) == "4":
+            _set(syllables, i, "2")
+
+
+def _change_yi(text: str, syllables: list[str]) -> None:
+    if "一" not in text or all(char.isnumeric() for char in text if char != "一"):
+        return
+    if len(text) == 3 and text[1] == "一" and text[0] == text[2]:
+        _set(syllables, 1, "5")
+    elif text.startswith("第一"):
+        _set(syllables, 1, "1")
+    else:
+        for i, char in enumerate(text[:-1]):
+            if char == "一":
+                if tone_of(syllables[i + 1]) == "4":
+                    _set(syllables, i, "2")
+                elif text[i + 1] not in "：，；。？！“”‘’':,;.?!":
+                    _set(syllables, i, "4")
+
+
+def _change_neutral(word: Word, syllables: list[str]) -> None:
+    text, tag = word.text, word.tag
+    for i in range(1, len(text)):
+        if text[i] == text[i - 1] and tag[:1] in {"n", "v", "a"} and text not in _KEEP_TONE:
+            _set(syllables, i, "5")
+    counted = text.find("个")
+    if (
+        text[-1] in _PARTICLES
+        or text[-1] in "的地得"
+        or (len(text) > 1 and text[-1] in "们子" and tag in {"r", "n"} and text not in _KEEP_TONE)
+        or (len(text) > 1 and text[-1] in "上下里" and tag in {"s", "l", "f"})
+        or (len(text) > 1 and text[-1] in "来去" and text[-2] in "上下进出回过起开")
+    ):
+        _set(syllables, -1, "5")
+    elif text == "个" or (counted >= 1 and (text[counted - 1].isnumeric() or text[counted - 1] in _OFTEN_COUNTED)):
+        _set(syllables, counted, "5")
+    elif text in neutral_words() or text[-2:] in neutral_words():
+        _set(syllables, -1, "5")
+    first, second = split_in_two(text)
+    for part, end in ((first, len(first)), (second, len(text))):
+        if part and (part in neutral_words() or part[-2:] in neutral_words()):
+            _set(syllables, end - 1, "5")
+
+
+def _change_third(text: str, syllables: list[str]) -> None:
+    if len(text) == 2 and _all_third(syllables):
+        _set(syllables, 0, "2")
+    elif len(text) == 3:
+        _change_third_of_three(text, syllables)
+    elif len(text) == 4:
+        for start in (0, 2):
+            if _all_third(syllables[start : start + 2]):
+                _set(syllables, start, "2")
+
+
+def _change_third_of_three(text: str, syllables: list[str]) -> None:
+    cut = len(split_in_two(text)[0])
+    if _all_third(syllables):
+        _set(syllables, 1, "2")
+        if cut == 2:
+            _set(syllables, 0, "2")
+        return
+    head, tail = syllables[:cut], syllables[cut:]
+    if len(head) == 2 and _all_third(head):
+        _set(syllables, 0, "2")
+    if len(tail) == 2 and _all_third(tail):
+        _set(syllables, cut, "2")
+    elif tail and not _all_third(tail) and tone_of(tail[0]) == "3" and tone_of(syllables[cut - 1]) == "3":
+        _set(syllables, cut - 1, "2")
+
+
+def split_in_two(text: str) -> tuple[str, str]:
+    """Its shortest inner word and the rest, in the order of the word.
+
+    Where the inner word stands in the middle (漂漂亮亮) the parts overlap, as in the public front end.
+    """
+    inner = min(segmenter().subwords(text), key=len)
+    if text.startswith(inner):
+        return inner, text[len(inner) :]
+    return text[: -len(inner)], inner
+
+
+def _all_third(syllables: list[str]) -> bool:
+    return all(tone_of(s) == "3" for s in syllables)
+
+
+def _merge_following(words: list[Word], char: str) -> list[Word]:
+    merged: list[Word] = []
+    waiting = False
+    for word in words:
+        text = char + word.text if waiting else word.text
+        waiting = text == char
+        if not waiting:
+            merged.append(Word(text, word.tag))
+    if waiting:
+        merged.append(Word(char, "d"))
+    return merged
+
+
+def _merge_yi(words: list[Word]) -> list[Word]:
+    merged: list[Word] = []
+    i = 0
+    while i < len(words):
+        word = words[i]
+        between = word.text == "一" and merged and i + 1 < len(words) and words[i - 1].text == words[i + 1].text
+        if between and words[i - 1].tag == "v":
+            merged[-1] = Word(f"{merged[-1].text}一{words[i + 1].text}", merged[-1].tag)
+            i += 2
+            continue
+        merged.append(word)
+        i += 1
+    joined: list[Word] = []
+    for word in merged:
+        if joined and joined[-1].text == "一":
+            joined[-1] = Word("一" + word.text, joined[-1].tag)
+        else:
+            joined.append(word)
+    return joined
+
+
+def _merge_repeated(words: list[Word]) -> list[Word]:
+    merged: list[Word] = []
+    for word in words:
+        if merged and merged[-1].text == word.text:
+            merged[-1] = Word(merged[-1].text + word.text, merged[-1].tag)
+        else:
+            merged.append(word)
+    return merged
+
+
+def _merge_third_tones(words: list[Word], syllables_of: Tones, whole: bool) -> list[Word]:
+    """Join neighbours of at most three characters in all.
+
+    Args:
+        whole: both words are third tones throughout; otherwise the last of one meets the first of the other.
+    """
+    sounds = [syllables_of(word.text) for word in words]
+    merged: list[Word] = []
+    just_merged = False
+    for i, word in enumerate(words):
+        if i and not just_merged and sounds[i - 1] and sounds[i]:
+            before, after = sounds[i - 1], sounds[i]
+            third = _all_third(before + after) if whole else tone_of(before[-1]) == tone_of(after[0]) == "3"
+            previous = words[i - 1].text
+            if (
+                third
+                and len(previous) + len(word.text) <= 3
+                and not (len(previous) == 2 and previous[0] == previous[1])
+            ):
+                merged[-1] = Word(merged[-1].text + word.text, merged[-1].tag)
+                just_merged = True
+                continue
+        merged.append(word)
+        just_merged = False
+    return merged
+
+
+def _merge_er(words: list[Word]) -> list[Word]:
+    merged: list[Word] = []
+    for i, word in enumerate(words):
+        if i and word.text == "儿":
+            merged[-1] = Word(merged[-1].text + "儿", merged[-1].tag)
+        else:
+            merged.append(word)
+    return merged
