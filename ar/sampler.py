@@ -49,20 +49,23 @@ class BucketSampler(Sampler[int]):
         return self.size
 
     def __iter__(self) -> Iterator[int]:
-        source = random.Random(self.epoch + self.seed)  # noqa: S311 - an order, not a secret
-        buckets = [list(bucket) for bucket in self.buckets]
-        if self.shuffle:
-            for bucket in buckets:
-                source.shuffle(bucket)
-        flat = [index for bucket in buckets for index in bucket]
-        if self.shuffle:
-            width = self.batch_size * self.replicas
-            groups = [flat[start : start + width] for start in range(0, len(flat), width)]
-            source.shuffle(groups)
-            flat = [index for group in groups for index in group]
+        flat = self._shuffled() if self.shuffle else sorted(index for bucket in self.buckets for index in bucket)
         total = self.size * self.replicas
         flat += (flat * math.ceil((total - len(flat)) / max(1, len(flat))))[: total - len(flat)]
         return iter(flat[self.rank : total : self.replicas])
+
+    def _shuffled(self) -> list[int]:
+        """Random within each bucket, then in random order of whole batches (of all replicas)."""
+        source = random.Random(self.epoch + self.seed)  # noqa: S311 - an order, not a secret
+        flat: list[int] = []
+        for bucket in self.buckets:
+            row = list(bucket)
+            source.shuffle(row)
+            flat += row
+        width = self.batch_size * self.replicas
+        groups = [flat[start : start + width] for start in range(0, len(flat), width)]
+        source.shuffle(groups)
+        return [index for group in groups for index in group]
 
 
 def _by_width(ordered: list[int], lengths: Sequence[float], width: float) -> list[list[int]]:

@@ -32,12 +32,9 @@ class Text2SemanticTask(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return build_optimizer(self.model, self.config.optimizer)
 
-    def on_train_epoch_start(self) -> None:
-        seed = self.config.seed + self.current_epoch
-        torch.manual_seed(seed)
-        self.damaging = generator(seed)
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if batch_idx == 0:
+            self._seed()
         output = self._loss(batch)
         self.manual_backward(self._scaled(output))
         if self._window_ends(batch_idx):
@@ -51,6 +48,12 @@ class Text2SemanticTask(pl.LightningModule):
         output = training_loss(self.model, batch)
         self.log("val_loss", output.loss / output.count, prog_bar=True, batch_size=len(batch.codes))
         self.log("val_top3", output.accuracy, batch_size=len(batch.codes))
+
+    def _seed(self) -> None:
+        # Not at the epoch's start: making the loader's iterator draws from the same generator, sooner or later.
+        seed = self.config.seed + self.current_epoch
+        torch.manual_seed(seed)
+        self.damaging = generator(seed)
 
     def _loss(self, batch: Batch) -> TrainingOutput:
         if not self.config.preference:
