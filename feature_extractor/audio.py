@@ -91,8 +91,8 @@ def resample(wave: Tensor, source: int, target: int) -> Tensor:
 
     It differs from `sinc_resample` near the lower Nyquist frequency. From 22.05 to 16 kHz, soxr passes a tone of
     7.5 kHz at 0.95 of its level and one of 8.5 kHz at 0.001; the short windowed sinc passes them at 0.66 and, as an
-    alias, at 0.29. On a broadband test signal the two differ by at most 1.5 % of the peak (1.2 % in root mean square), on
-    bright speech at that ratio by 3 to 9 % in root mean square and up to 21 % of the peak, all of it in the sibilants.
+    alias, at 0.29. On a broadband test signal the two differ by at most 1.5 % of the peak (1.2 % in root mean square),
+    on bright speech at that ratio by 3 to 9 % in root mean square and up to 21 % of the peak, in the sibilants.
     """
     if source == target:
         return wave
