@@ -18,6 +18,7 @@ app = typer.Typer(
     name="gpt-sovits",
     help="Clone a voice from a few seconds of speech and speak with it.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 import typer
 
+OK, BAD, ABSENT = "ok", "BAD", "-"
 EXTRAS = {
     "ja": ("pyopenjtalk",),
     "ko": ("g2pk2", "mecab"),
@@ -28,22 +29,16 @@ class Finding:
 
     subject: str
     text: str
-    healthy: bool = True
+    state: str = OK
 
 
 def doctor() -> None:
     """Check this installation; exit code 1 when something would break."""
-    findings = [
-        Finding("python", platform.python_version()),
-        _torch(),
-        _torchaudio(),
-        _hubert(),
-        *_models(),
-        *_extras(),
-    ]
+    python = Finding("python", platform.python_version())
+    findings = [python, _torch(), _torchaudio(), _hubert(), _models(), *_extras()]
     for finding in findings:
-        typer.echo(f"{'ok ' if finding.healthy else 'BAD'}  {finding.subject:<12} {finding.text}")
-    if not all(finding.healthy for finding in findings):
+        typer.echo(f"{finding.state:<3}  {finding.subject:<12} {finding.text}")
+    if any(finding.state == BAD for finding in findings):
         raise typer.Exit(1)
 
 
@@ -64,7 +59,7 @@ def _torchaudio() -> Finding:
         import_module("torchaudio")
     except (ImportError, OSError) as error:
         reason = str(error).splitlines()[0]
-        return Finding("torchaudio", f"{found} is broken ({reason}): run pip uninstall torchaudio", healthy=False)
+        return Finding("torchaudio", f"{found} is broken ({reason}): run pip uninstall torchaudio", state=BAD)
     return Finding("torchaudio", f"{found} (not needed)")
 
 
@@ -74,7 +69,7 @@ def _hubert() -> Finding:
         _ = module.HubertModel
     except (ImportError, OSError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        return Finding("transformers", f"HuBERT cannot be imported: {reason}", healthy=False)
+        return Finding("transformers", f"HuBERT cannot be imported: {reason}", state=BAD)
     return Finding("transformers", module.__version__)
 
 
@@ -86,8 +81,9 @@ def _models() -> Finding:
 
 
 def _extras() -> list[Finding]:
-    return [
-        Finding(name, "installed" if not missing else f"absent: pip install 'gpt-sovits[{name}]'")
-        for name, modules in EXTRAS.items()
-        for missing in [[module for module in modules if find_spec(module) is None]]
-    ]
+    findings = []
+    for extra, modules in EXTRAS.items():
+        there = all(find_spec(module) is not None for module in modules)
+        text = "installed" if there else f"not installed: pip install 'gpt-sovits[{extra}]'"
+        findings.append(Finding(extra, text, OK if there else ABSENT))
+    return findings

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from gpt_sovits.core.config import apply_overrides, load_config
-from gpt_sovits.core.errors import ConfigError
+from gpt_sovits.core.config import apply_overrides, load_config, parse_config
 from gpt_sovits.pipeline.request import Sampling
 
 
 def field(name: str) -> Any:
     """A typer option for one field of the request; without it the field keeps its default."""
     info = Sampling.model_fields[name]
-    text = f"{info.description} (default {info.default:g})" if not isinstance(info.default, str) else info.description
+    default = info.default if isinstance(info.default, str) else f"{info.default:g}"
+    text = f"{info.description} (default {default})"
     return typer.Option(f"--{name.replace('_', '-')}", help=text, rich_help_panel="How to speak", show_default=False)
 
 
@@ -53,12 +53,8 @@ def settings(config: Path | None, overrides: list[str] | None, given: dict[str, 
         ConfigError: a name that is no field, or a value outside its limits.
     """
     if config is None:
-        values = apply_overrides({}, overrides or ())
-        known = values.keys() & Sampling.model_fields.keys()
-        if known != values.keys():
-            raise ConfigError(
-                f"--set {min(values.keys() - known)}: no such option; there are {', '.join(Sampling.model_fields)}"
-            )
+        sampling = parse_config(Sampling, apply_overrides({}, overrides or ()), "--set")
     else:
-        values = load_config(Sampling, config, overrides or ()).model_dump(exclude_unset=True)
+        sampling = load_config(Sampling, config, overrides or ())
+    values = sampling.model_dump(exclude_unset=True)
     return {**values, **{name: value for name, value in given.items() if value is not None}}

@@ -15,7 +15,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Sampling(Strict):
-    """How to speak, whatever is said; the defaults are those of the public GPT-SoVITS."""
+    """How to speak, whatever is said; what is heard defaults to what the public GPT-SoVITS does."""
 
     top_k: int = Field(15, ge=1, le=1025, description="draw from the k most likely codes only; 1 is greedy")
     top_p: float = Field(1.0, gt=0, le=1, description="draw from the smallest set of codes with this probability")
@@ -32,7 +32,7 @@ class Sampling(Strict):
     seed: int = Field(-1, ge=-1, lt=2**63, description="-1 draws one, which the result names")
     max_codes: int = Field(1500, ge=1, le=10_000, description="longest sentence, in codes of 40 ms")
     retries: int = Field(3, ge=0, le=100, description="new draws for a sentence that came out empty or never ended")
-    batch_size: int = Field(1, ge=1, le=1024, description="sentences spoken side by side; changes the speed only")
+    batch_size: int = Field(4, ge=1, le=1024, description="sentences spoken side by side; changes the speed only")
     batch_threshold: float = Field(0.75, ge=0, le=1, description="how alike in length sentences of a batch must be")
     compat: bool = Field(
         False,

@@ -14,7 +14,7 @@ from gpt_sovits.pipeline.request import Request, Sampling, parse_request
 def test_defaults_are_the_public_ones() -> None:
     request = parse_request({"text": "Hi.", "reference": "a.wav"})
     assert (request.top_k, request.top_p, request.temperature, request.repetition_penalty) == (15, 1, 1, 1.35)
-    assert (request.cut, request.speed, request.pause, request.seed, request.batch_size) == ("cut1", 1, 0.3, -1, 1)
+    assert (request.cut, request.speed, request.pause, request.seed) == ("cut1", 1, 0.3, -1)
     assert (request.noise_scale, request.batch_threshold, request.max_codes) == (0.5, 0.75, 1500)
 
 
