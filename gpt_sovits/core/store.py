@@ -39,8 +39,8 @@ class TextEntry:
     text: str
 
     def line(self) -> str:
-        """The entry as it stands in the file; a tab or a line break in the text becomes a space."""
-        text = " ".join(re.split(r"[\t\r\n]+", self.text))
+        """The entry as it stands in the file; a tab or line break becomes one space, so that phone counts still fit."""
+        text = re.sub(r"[\t\r\n]", " ", self.text)
         return f"{self.name}\t{' '.join(self.phones)}\t{self.word2ph}\t{text}"
 
 

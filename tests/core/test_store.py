@@ -51,7 +51,7 @@ def test_texts_come_back_in_order(store: FeatureStore) -> None:
 
 def test_a_text_cannot_break_its_line(store: FeatureStore) -> None:
     store.write_text([TextEntry("a.wav", ["a"], None, "one\ttwo\r\nthree\n")])
-    assert store.read_text()["a.wav"].text == "one two three "
+    assert store.read_text()["a.wav"].text == "one two  three "
 
 
 def test_lines_without_four_fields_are_passed_over(store: FeatureStore) -> None:

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from feature_extractor.bert import BertFeatures, load_bert, phone_features
+from feature_extractor.text import analyse
 from gpt_sovits.core.errors import CheckpointError, TextError
 from tests.golden_data import assert_close, golden, golden_json, weights
 
@@ -130,6 +131,14 @@ def test_only_chinese_gets_features(bert: BertFeatures) -> None:
     assert features.shape == (64, 9) and features.dtype == torch.float32
     assert features[:, :3].eq(0).all() and features[:, 8:].eq(0).all()
     torch.testing.assert_close(features[:, 3:8], bert("一丁，", [2, 2, 1]))
+
+
+def test_the_front_end_and_bert_fit_together(bert: BertFeatures) -> None:
+    analysis = analyse("你好，世界。 Hello!", "zh")
+    features = phone_features(analysis, bert, 64)
+    assert features.shape == (64, len(analysis.ids))
+    chinese = [segment for segment in analysis.segments if segment.language == "zh"]
+    assert chinese and all(features[:, s.phones_start : s.phones_end].any(0).all() for s in chinese)
 
 
 def test_without_a_bert_there_are_zeros() -> None:
