@@ -61,8 +61,9 @@ class KeyValueCache:
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Write new positions [b, h, t, d] of one layer and return all in the window, [b, h, s, d]."""
         all_keys, all_values = self.keys[layer], self.values[layer]
-        all_keys.index_copy_(2, self.slots, keys)
-        all_values.index_copy_(2, self.slots, values)
+        # Under autocast they may come in another number format.
+        all_keys.index_copy_(2, self.slots, keys.to(all_keys.dtype))
+        all_values.index_copy_(2, self.slots, values.to(all_values.dtype))
         return all_keys[:, :, : self.window], all_values[:, :, : self.window]
 
     def select(self, rows: Tensor) -> None:

@@ -200,6 +200,16 @@ def test_the_cache_grows(model: Text2SemanticDecoder, items: list[Item], monkeyp
     assert [c.tolist() for c in generate_batch(model, items, GREEDY)] == [c.tolist() for c in expected]
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["bfloat16 weights", "autocast"])
+def test_reduced_precision(items: list[Item], inference: dict[str, Any], whole: bool) -> None:
+    """Codes differ in time, but start alike and are no noise."""
+    model = small_model().to(torch.bfloat16 if whole else torch.float32)
+    with torch.autocast("cpu", torch.bfloat16, enabled=not whole):
+        codes = generate(model, items[0].phones, items[0].bert, items[0].prompt, GREEDY)
+    assert len(codes) == 61
+    assert codes[:5].tolist() == inference["infer_panel"]["y"][7:12]
+
+
 def test_nothing_to_do(model: Text2SemanticDecoder) -> None:
     assert generate_batch(model, [], GREEDY) == []
 
