@@ -22,6 +22,7 @@ KINDS = {
     "infer": "gpt_sovits.pipeline.request:Sampling",
     "*/hubert": "feature_extractor.hubert:HubertSettings",
     "*_hubert": "feature_extractor.hubert:HubertSettings",
+    "train/content*": "gpt_sovits.train.content:ContentConfig",
     "train/s1*": "ar.config:Text2SemanticTrainingConfig",
     "train/s2*": "sovits.config:SynthesizerTrainingConfig",
     "debug/s1": "ar.config:Text2SemanticConfig",
