@@ -1,4 +1,4 @@
-"""Discriminators on the wave, on its periods (HiFi-GAN, Kong et al. 2020), and on its spectrograms (Jang et al. 2021)."""
+"""Discriminators on the wave and its periods (HiFi-GAN, Kong et al. 2020) and on its spectra (Jang et al. 2021)."""
 
 from __future__ import annotations
 

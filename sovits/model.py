@@ -238,7 +238,8 @@ class Synthesizer(nn.Module):
         quantized = quantized.repeat_interleave(FRAMES_PER_CODE, dim=-1)
         if quantized.shape[-1] != frames:
             raise ValueError(
-                f"{hubert.shape[-1]} content frames do not match {frames} spectrogram frames: pad both to the same even number"
+                f"{hubert.shape[-1]} content frames do not match {frames} spectrogram frames: "
+                "pad both to the same even number"
             )
         return quantized, commitment
 

@@ -1,4 +1,4 @@
-"""Reference spectrogram to a style vector (MelStyleEncoder of Meta-StyleSpeech, Min et al. 2021), and the speaker branch."""
+"""Reference spectrogram to a style vector (Meta-StyleSpeech, Min et al. 2021), and the speaker branch."""
 
 from __future__ import annotations
 

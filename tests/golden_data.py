@@ -41,9 +41,10 @@ def keys(name: str) -> dict[str, tuple[list[int], str]]:
 
 def weights(name: str) -> dict[str, Tensor]:
     """A public state dict with deterministic values."""
+    table = keys(name)
     return {
-        key: torch.from_numpy(np.asarray(value, dtype=np.float32)).reshape(tuple(keys(name)[key][0]))
-        for key, value in fill_numpy(keys(name)).items()
+        key: torch.from_numpy(np.asarray(value, dtype=np.float32)).reshape(tuple(table[key][0]))
+        for key, value in fill_numpy(table).items()
         if value is not None
     }
 
