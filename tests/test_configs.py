@@ -23,6 +23,7 @@ KINDS = {
     "*/hubert": "feature_extractor.hubert:HubertSettings",
     "*_hubert": "feature_extractor.hubert:HubertSettings",
     "train/content*": "gpt_sovits.train.content:ContentConfig",
+    "train/content*": "gpt_sovits.train.content:ContentConfig",
     "train/s1*": "ar.config:Text2SemanticTrainingConfig",
     "train/s2*": "sovits.config:SynthesizerTrainingConfig",
     "debug/s1": "ar.config:Text2SemanticConfig",
