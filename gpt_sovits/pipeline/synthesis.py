@@ -63,9 +63,9 @@ def speak_codes(
     results: dict[int, Spoken] = {}
     waiting = dict(sentences)
     for attempt in range(options.retries + 1):
-        limit = max(_limit(sentence, options) for sentence in waiting.values())
+        limit = max(code_limit(sentence, options) for sentence in waiting.values())
         for place, codes in _draw(parts, prompt, waiting, options, limit, (seed, attempt)).items():
-            new = _judge(codes, _limit(waiting[place], options))
+            new = _judge(codes, code_limit(waiting[place], options))
             results[place] = _better(results.get(place), new)
             if results[place].fault is None:
                 del waiting[place]
@@ -113,11 +113,13 @@ def _draw(
     limit: int,
     seeds: tuple[int, int],
 ) -> dict[int, Tensor]:
-    items = [_item(prompt, sentence, derive(*seeds, "codes", place)) for place, sentence in sentences.items()]
-    return dict(zip(sentences, generate_batch(parts.text2semantic, items, _settings(options, limit)), strict=True))
+    items = [stage_1_item(prompt, sentence, derive(*seeds, "codes", place)) for place, sentence in sentences.items()]
+    return dict(
+        zip(sentences, generate_batch(parts.text2semantic, items, stage_1_options(options, limit)), strict=True)
+    )
 
 
-def _item(prompt: Prompt, sentence: Sentence, seed: int) -> Item:
+def stage_1_item(prompt: Prompt, sentence: Sentence, seed: int) -> Item:
     said = prompt.sentence
     if said is None:
         return Item(sentence.phones, sentence.bert, seed=seed)
@@ -125,7 +127,7 @@ def _item(prompt: Prompt, sentence: Sentence, seed: int) -> Item:
     return Item(torch.cat([said.phones, sentence.phones]), bert, prompt.voice.codes, seed)
 
 
-def _limit(sentence: Sentence, options: Sampling) -> int:
+def code_limit(sentence: Sentence, options: Sampling) -> int:
     return min(options.max_codes, math.ceil(len(sentence.phones) * CODES_PER_PHONE) + SLACK)
 
 
@@ -148,13 +150,13 @@ def _public_codes(
     parts: Parts, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seed: int
 ) -> dict[int, Spoken]:
     """As the public implementation, which takes as many codes from the end as its loop counted."""
-    items = [_item(prompt, sentence, derive(seed, 0, "codes", place)) for place, sentence in sentences.items()]
-    settings = _settings(options, public_limit(options.max_codes))
+    items = [stage_1_item(prompt, sentence, derive(seed, 0, "codes", place)) for place, sentence in sentences.items()]
+    settings = stage_1_options(options, public_limit(options.max_codes))
     results = public_panel(parts.text2semantic, items, settings, batched=options.batch_size > 1)
     return {place: Spoken(codes[-index:]) for place, (codes, index) in zip(sentences, results, strict=True)}
 
 
-def _settings(options: Sampling, limit: int) -> GenerateOptions:
+def stage_1_options(options: Sampling, limit: int) -> GenerateOptions:
     return GenerateOptions(
         top_k=options.top_k,
         top_p=options.top_p,

@@ -10,10 +10,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gpt_sovits.core.errors import AudioError, TextError
@@ -23,6 +26,7 @@ from gpt_sovits.pipeline.parts import Parts, load_parts
 from gpt_sovits.pipeline.postprocess import join
 from gpt_sovits.pipeline.prompt import Voice, read_voice
 from gpt_sovits.pipeline.request import Request, parse_request
+from gpt_sovits.pipeline.streaming import cutting_rule, stream_waves
 from gpt_sovits.pipeline.synthesis import Prompt, Spoken, speak_codes, speak_waves
 from gpt_sovits.pipeline.text import Sentence, end_marked, read_sentence, read_text
 
@@ -74,48 +78,93 @@ class TTS:
         with self._lock:
             return self._run(request)
 
+    def fragments(self, request: Request) -> Iterator[NDArray[np.float32]]:
+        """Speak one request batch by batch, in the order of the text; together the fragments are what `run` says.
+
+        The object is taken until the iterator is used up or closed.
+        """
+        with self._lock:
+            task = self._prepare(request, Clock())
+            count = len(task.sentences)
+            for batch in group([0] * count, request.batch_size, by_length=False):
+                spoken, waves = self._batch(task, batch)
+                self._report(task, spoken)
+                yield join([waves[i] for i in sorted(waves)], self.rate, request.pause).numpy()
+
+    def stream(self, request: Request, length: int = 16, at_silence: bool = True) -> Iterator[NDArray[np.float32]]:
+        """Speak one request while its codes are being drawn: sound starts after `length` codes of 40 ms.
+
+        What is heard resembles what `run` says but is not the same samples, since the end of a piece is decoded
+        before what follows is known. No sentence is drawn again. The object is taken until the iterator is used up or
+        closed.
+
+        Args:
+            at_silence: cut pieces at the next silence after `length` codes instead of at once.
+        """
+        with self._lock:
+            task = self._prepare(request, Clock())
+            rule = cutting_rule(self.parts, length, at_silence)
+            for place, sentence in enumerate(task.sentences):
+                for wave in stream_waves(self.parts, task.prompt, sentence, place, rule, request, task.seed):
+                    yield wave.clamp(-1, 1).numpy()
+                if request.pause:
+                    yield join([torch.zeros(0)], self.rate, request.pause).numpy()
+
     def _run(self, request: Request) -> Audio:
         clock = Clock()
-        seed = secrets.randbelow(2**31) if request.seed < 0 else request.seed
+        task = self._prepare(request, clock)
+        spoken: dict[int, Spoken] = {}
+        waves: dict[int, Tensor] = {}
+        # the public implementation groups by length only at normal speed
+        by_length = request.speed == 1 or not request.compat
+        lengths = [len(sentence.normalised) for sentence in task.sentences]
+        for batch in group(lengths, request.batch_size, request.batch_threshold, by_length):
+            codes, sound = self._batch(task, batch)
+            spoken.update(codes)
+            waves.update(sound)
+        warnings = self._report(task, spoken)
+        if not waves:
+            raise TextError(f"the model found nothing to say for {request.text!r}: use another seed or reference")
+        return Audio(
+            samples=join([waves[i] for i in sorted(waves)], self.rate, request.pause).numpy(),
+            rate=self.rate,
+            seed=task.seed,
+            timings=clock.finish(),
+            warnings=tuple(warnings),
+            codes=tuple(tuple(spoken[i].codes.tolist()) for i in sorted(spoken)),
+        )
+
+    def _prepare(self, request: Request, clock: Clock) -> Task:
         with clock("text"):
             sentences, warnings = read_text(self.parts, request.text, request.language, request.cut, request.compat)
             said = self._said(request)
         with clock("reference"):
             prompt = Prompt(self._voice(request.reference, request.aux_references), said)
-        spoken, waves = self._synthesise(prompt, sentences, request, seed, clock)
-        for place, (sentence, result) in enumerate(zip(sentences, spoken, strict=True), 1):
-            if result.fault is not None:
-                warnings.append(f"sentence {place} {result.fault}: {sentence.text!r}")
-        if not any(len(result.codes) for result in spoken):
-            raise TextError(f"the model found nothing to say for {request.text!r}: use another seed or reference")
+        seed = secrets.randbelow(2**31) if request.seed < 0 else request.seed
         for warning in warnings:
             log.warning(warning)
-        return Audio(
-            samples=join(waves, self.rate, request.pause).numpy(),
-            rate=self.rate,
-            seed=seed,
-            timings=clock.finish(),
-            warnings=tuple(warnings),
-            codes=tuple(tuple(result.codes.tolist()) for result in spoken),
-        )
+        return Task(request, sentences, prompt, seed, warnings, clock)
 
-    def _synthesise(
-        self, prompt: Prompt, sentences: Sequence[Sentence], request: Request, seed: int, clock: Clock
-    ) -> tuple[list[Spoken], list[Tensor]]:
-        """Codes and waves in the order of the text."""
-        spoken: dict[int, Spoken] = {}
-        waves: dict[int, Tensor] = {}
-        # the public implementation groups by length only at normal speed
-        by_length = request.speed == 1 or not request.compat
-        lengths = [len(sentence.normalised) for sentence in sentences]
-        for batch in group(lengths, request.batch_size, request.batch_threshold, by_length):
-            with clock("codes"):
-                chosen = {i: sentences[i] for i in batch}
-                spoken.update(speak_codes(self.parts, prompt, chosen, request, seed))
-            with clock("wave"):
-                voiced = {i: (sentences[i].phones, spoken[i].codes) for i in batch if len(spoken[i].codes)}
-                waves.update(speak_waves(self.parts, prompt.voice, voiced, request, seed))
-        return [spoken[i] for i in sorted(spoken)], [waves[i] for i in sorted(waves)]
+    def _batch(self, task: Task, batch: Sequence[int]) -> tuple[dict[int, Spoken], dict[int, Tensor]]:
+        """Codes and waves of the sentences at these places."""
+        with task.clock("codes"):
+            chosen = {i: task.sentences[i] for i in batch}
+            spoken = speak_codes(self.parts, task.prompt, chosen, task.request, task.seed)
+        with task.clock("wave"):
+            voiced = {i: (chosen[i].phones, spoken[i].codes) for i in batch if len(spoken[i].codes)}
+            waves = speak_waves(self.parts, task.prompt.voice, voiced, task.request, task.seed)
+        return spoken, waves
+
+    def _report(self, task: Task, spoken: dict[int, Spoken]) -> list[str]:
+        """Everything that went wrong so far; what went wrong in `spoken` is logged."""
+        faults = [
+            f"sentence {place + 1} {spoken[place].fault}: {task.sentences[place].text!r}"
+            for place in sorted(spoken)
+            if spoken[place].fault is not None
+        ]
+        for fault in faults:
+            log.warning(fault)
+        return [*task.warnings, *faults]
 
     def _said(self, request: Request) -> Sentence | None:
         language = request.reference_language or request.language
@@ -130,6 +179,18 @@ class TTS:
                 self._voices.popitem(last=False)
         self._voices.move_to_end(key)
         return self._voices[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A request, read and heard."""
+
+    request: Request
+    sentences: list[Sentence]
+    prompt: Prompt
+    seed: int
+    warnings: list[str]
+    clock: Clock
 
 
 class Clock:

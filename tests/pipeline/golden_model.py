@@ -50,9 +50,27 @@ class Recorded:
             }
         )
         del options["generator"]
+        return self.inner.decode(codes, phones, references, noise=self._noise(), **options)
+
+    def decode_streaming(
+        self, codes: Tensor, phones: Tensor, references: list[Tensor], **options: Any
+    ) -> tuple[Tensor, Tensor]:
+        overlap = options["overlap"]
+        self.calls.append(
+            {
+                "codes": codes[0].tolist(),
+                "text": phones[0].tolist(),
+                "result_length": options["result_length"],
+                "overlap": None if overlap is None else list(overlap.shape),
+                "padding_length": 0,
+            }
+        )
+        del options["generator"]
+        return self.inner.decode_streaming(codes, phones, references, noise=self._noise(), **options)
+
+    def _noise(self) -> Tensor:
         number = len(self.calls)  # draw 0 of every stored run belongs to no call
-        noise = float32(gauss(f"noise/e2e/v2/{self.case}/{number}", tuple(self.shapes[number])))
-        return self.inner.decode(codes, phones, references, noise=noise, **options)
+        return float32(gauss(f"noise/e2e/v2/{self.case}/{number}", tuple(self.shapes[number])))
 
 
 def golden_parts(folder: Path) -> Parts:

@@ -13,7 +13,9 @@ import torch
 
 from gpt_sovits.pipeline import TTS, Audio
 from gpt_sovits.pipeline.parts import Parts
+from gpt_sovits.pipeline.postprocess import to_int16
 from gpt_sovits.pipeline.prompt import read_voice
+from gpt_sovits.pipeline.request import Request, parse_request
 from tests.golden_data import assert_close, golden, golden_json
 from tests.pipeline.golden_model import Recorded, golden_parts, references
 
@@ -38,24 +40,33 @@ def clips(folder: Path) -> tuple[Path, Path]:
     return references(folder)
 
 
+def wanted(case: str, clips: tuple[Path, Path], **changes: Any) -> Request:
+    """The request of a stored run."""
+    arguments = INFO[case]["args"]
+    values = {
+        "text": arguments["text"],
+        "language": arguments["text_lang"],
+        "reference": clips[0],
+        "reference_text": arguments["prompt_text"],
+        "reference_language": arguments["prompt_lang"],
+        "aux_references": clips[1:] if case == "auxref" else (),
+        "cut": arguments["text_split_method"],
+        "batch_size": arguments["batch_size"],
+        "speed": arguments.get("speed_factor", 1.0),
+        "seed": arguments["seed"],
+    }
+    return parse_request({**values, "top_k": 1, "compat": True, "max_codes": LIMIT, **changes})
+
+
+def pipeline(parts: Parts, case: str) -> tuple[TTS, Recorded]:
+    recorded = Recorded(parts.synthesizer, case, INFO[case]["noise_shapes"])
+    return TTS(replace(parts, synthesizer=recorded)), recorded
+
+
 def speak(parts: Parts, clips: tuple[Path, Path], case: str, **changes: Any) -> tuple[Audio, Recorded]:
     """A stored run through this pipeline."""
-    arguments = INFO[case]["args"]
-    recorded = Recorded(parts.synthesizer, case, INFO[case]["noise_shapes"])
-    audio = TTS(replace(parts, synthesizer=recorded)).speak(
-        arguments["text"],
-        language=arguments["text_lang"],
-        reference=clips[0],
-        reference_text=arguments["prompt_text"],
-        reference_language=arguments["prompt_lang"],
-        aux_references=clips[1:] if case == "auxref" else (),
-        cut=arguments["text_split_method"],
-        batch_size=arguments["batch_size"],
-        speed=arguments.get("speed_factor", 1.0),
-        seed=arguments["seed"],
-        **{"top_k": 1, "compat": True, "max_codes": LIMIT, **changes},
-    )
-    return audio, recorded
+    tts, recorded = pipeline(parts, case)
+    return tts.run(wanted(case, clips, **changes)), recorded
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -65,6 +76,17 @@ def test_run_equals_the_public_one(parts: Parts, clips: tuple[Path, Path], case:
     assert recorded.calls == INFO[case]["decode_calls"]
     assert len(audio.samples) == INFO[case]["n_total"]
     assert_close(audio.int16[: len(expected)], expected)
+
+
+@pytest.mark.parametrize("case", ["fragment", "stream", "stream_fixed"])
+def test_pieces_equal_the_public_ones(parts: Parts, clips: tuple[Path, Path], case: str) -> None:
+    tts, recorded = pipeline(parts, case)
+    request = wanted(case, clips)
+    pieces = list(tts.fragments(request) if case == "fragment" else tts.stream(request, 16, case == "stream"))
+    assert recorded.calls == INFO[case]["decode_calls"]
+    assert [[tts.rate, len(piece)] for piece in pieces] == INFO[case]["chunks"]
+    expected = golden("e2e_v2_audio")[case]
+    assert_close(to_int16(np.concatenate(pieces))[: len(expected)], expected)
 
 
 def test_voice_equals_the_public_one(parts: Parts, clips: tuple[Path, Path]) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gpt_sovits.pipeline.postprocess import join, to_int16, within_full_scale
-from tests.golden_data import golden, waveform
+from gpt_sovits.pipeline.postprocess import join, join_at_best_fit, to_int16, within_full_scale
+from tests.golden_data import assert_close, golden, waveform
 
 
 def fragments() -> list[torch.Tensor]:
@@ -43,3 +43,23 @@ def test_quiet_is_left_alone() -> None:
     assert within_full_scale(wave) is wave
     assert within_full_scale(torch.zeros(0)).numel() == 0
     assert join([], 32000, 0.3).shape == (0,)
+
+
+@pytest.mark.parametrize("search", [320, 1])
+def test_best_fit_equals_the_public_one(search: int) -> None:
+    """Three fragments that share 512 samples; without the search the comparison fails."""
+    first, second, third = (torch.from_numpy(waveform(f"sola{i}", 4000, 32000)) for i in range(3))
+    middle = join_at_best_fit(first[-512:], second, search)
+    last = join_at_best_fit(middle[-512:], third, search)
+    whole = torch.cat([first[:-512], middle[:-512], last])
+    expected = golden("tts_sola")["out"]
+    if search == 320:
+        assert_close(whole, expected)
+    else:
+        assert len(whole) != len(expected)
+
+
+def test_best_fit_of_a_shifted_copy_is_seamless() -> None:
+    wave = torch.from_numpy(waveform("fit", 8000, 32000))
+    joined = torch.cat([wave[:3488], join_at_best_fit(wave[3488:4000], wave[3388:])])
+    assert_close(joined, wave)

@@ -202,7 +202,7 @@ def test_references_that_cannot_be_heard(tts: TTS, ben: Path, tmp_path: Path) ->
     for path, words in cases.items():
         with pytest.raises(AudioError, match=words):
             speak(tts, path)
-    with pytest.raises(AudioError, match="lasts only 0.05 s"):
+    with pytest.raises(AudioError, match=r"lasts only 0\.05 s"):
         speak(tts, ben, aux_references=[clip(tmp_path, 0.05)])
 
 
