@@ -49,9 +49,7 @@ class Extractor:
         analysis: TextAnalysis | None = None
         if "text" in keys or "bert" in keys:
             with outcome.attempt("text"):
-                analysis = analyse(
-                    clean_text(utterance.text), utterance.language, symbols=self.recipe.symbols, pad_short=False
-                )
+                analysis = analyse(utterance.spoken, utterance.language, symbols=self.recipe.symbols, pad_short=False)
         if analysis is not None and "text" in keys:
             entry = text_entry(utterance, analysis)
             value = {"phones": entry.phones, "word2ph": entry.word2ph, "text": entry.text}
@@ -94,11 +92,6 @@ class Extractor:
         save_audio(wave_path, audio.stored, PREPARED_RATE, kind="wav")
         write_tensor(feature_path, features)
         outcome.done("hubert", self.recipe.out, [wave_path, feature_path])
-
-
-def clean_text(text: str) -> str:
-    """Two replacements the public preparation makes before its front end."""
-    return text.replace("%", "-").replace("￥", ",")
 
 
 def text_entry(utterance: Utterance, analysis: TextAnalysis) -> TextEntry:

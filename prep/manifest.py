@@ -24,6 +24,11 @@ class Utterance:
     text: str
     line: int
 
+    @property
+    def spoken(self) -> str:
+        """The text as the front end gets it: the public preparation makes two replacements before its own."""
+        return self.text.replace("%", "-").replace("￥", ",")
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -79,18 +84,21 @@ def _parse(line: str, number: int, root: Path) -> Utterance:
     if len(fields) != 4:
         raise ManifestError(f"line {number} has {len(fields)} fields; it must read path|speaker|language|text")
     location, speaker, language, text = (field.strip() for field in fields)
-    path = _locate(location.strip("\"'"), root)
-    if path.name in {"", ".", ".."} or not path.name.isprintable():
+    path = _plain(location.strip("\"'"))
+    if path.name in {"", ".."} or not path.name.isprintable():
         raise ManifestError(f"line {number} names no audio file: {location!r}")
     key = LANGUAGES.get(language.casefold())
     if key is None:
         raise ManifestError(f"line {number} has the language {language!r}; use one of {', '.join(LANGUAGES)}")
-    return Utterance(path.name, path, speaker, key, text, number)
+    return Utterance(path.name, _locate(path, root), speaker, key, text, number)
 
 
-def _locate(location: str, root: Path) -> Path:
-    """Path of a recording; a list made on another machine may carry a folder that is not here."""
-    path = Path(PureWindowsPath(location).as_posix() if "\\" in location else location)
+def _plain(location: str) -> Path:
+    return Path(PureWindowsPath(location).as_posix() if "\\" in location else location)
+
+
+def _locate(path: Path, root: Path) -> Path:
+    """Where a recording is; a list made on another machine may carry a folder that is not here."""
     full = path if path.is_absolute() else root / path
     beside = root / path.name
     return beside if not full.exists() and beside.is_file() else full

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 
 from gpt_sovits.core.store import FeatureStore
-from prep.extract import clean_text
 from prep.index import FOLDER, Index
 from prep.job import AUDIO_STEPS, STEPS, Job, Recipe
 from prep.manifest import Utterance
@@ -66,7 +65,7 @@ class Keys:
             audio: hash of the recording; None: it cannot be read, which no record can match.
         """
         if step in {"text", "bert"}:
-            text = self._key("text", clean_text(utterance.text), utterance.language, self.recipe.symbols)
+            text = self._key("text", utterance.spoken, utterance.language, self.recipe.symbols)
             if step == "text":
                 return text
             return self._key("bert", text, self._bert, self.recipe.half) if utterance.language == "zh" else None

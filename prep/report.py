@@ -13,6 +13,7 @@ from rich.table import Table
 from gpt_sovits.core.files import write_text
 
 REPORT = "prep_report.json"
+_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,16 @@ class Report:
         """Print the counts and every bad item."""
         if self.failures:
             table = Table("line", "name", "step", "reason", title=f"{self._bad()} bad items")
-            for failure in self.failures:
+            for failure in self.failures[:_SHOWN]:
                 table.add_row(str(failure.line), escape(failure.name), failure.step, escape(failure.reason))
             console.print(table)
+            if len(self.failures) > _SHOWN:
+                console.print(f"... and {len(self.failures) - _SHOWN} more in {REPORT}")
         ready = ", ".join(f"{step} {count}" for step, count in self.ready.items())
         if self.computed:
             console.print(f"prepared {self.computed} items in {self.seconds:.1f} s, {self.unchanged} were up to date")
+        elif self.failures:
+            console.print(f"nothing could be added: {self.unchanged} of {self.items} items are up to date")
         else:
             console.print(f"nothing to do: {self.unchanged} of {self.items} items are up to date")
         console.print(f"{escape(str(folder))} holds: {ready} (of {self.items})", soft_wrap=True)

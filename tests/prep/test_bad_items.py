@@ -46,7 +46,7 @@ def test_every_bad_item_is_named_and_the_others_go_on(tmp_path: Path, model: Pat
     write_wav(wav / "mute.wav", voice())
     write_wav(wav / "dots.wav", voice())
     write_wav(wav / "tongue.wav", voice())
-    names = "missing empty noise nothing silence hush clipped short long loud nan".split()
+    names = ["missing", "empty", "noise", "nothing", "silence", "hush", "clipped", "short", "long", "loud", "nan"]
     lines = [f"wav/{name}.wav|ann|en|Some words to say." for name in names]
     lines += ["wav/mute.wav|ann|en|", "wav/dots.wav|ann|en|...", "wav/tongue.wav|ann|xx|Words.", "wav/v9.wav|ann"]
     path.write_text(path.read_text() + "\n".join(lines) + "\n", encoding="utf8")

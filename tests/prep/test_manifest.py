@@ -79,5 +79,10 @@ def test_lists_that_cannot_be_used(tmp_path: Path) -> None:
         read_manifest(write(tmp_path, "\n \n"))
     with pytest.raises(ManifestError, match="not UTF-8"):
         read_manifest(write(tmp_path, "a.wav|x|zh|你好", "gb18030"))
-    with pytest.raises(ManifestError, match="the audio folder .* does not exist"):
+    with pytest.raises(ManifestError, match=r"the audio folder .* does not exist"):
         read_manifest(write(tmp_path, "a.wav|x|en|One."), tmp_path / "nowhere")
+
+
+def test_two_signs_are_replaced_before_the_front_end(tmp_path: Path) -> None:
+    utterance = read_manifest(write(tmp_path, "a.wav|x|zh|涨了5%，￥20。")).utterances[0]
+    assert (utterance.text, utterance.spoken) == ("涨了5%，￥20。", "涨了5-，,20。")
