@@ -4,61 +4,24 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import model_validator
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from feature_extractor.spectral import spectrogram
-from gpt_sovits.core.config import Strict
 from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import ConfigError, DatasetError
 from gpt_sovits.core.store import FeatureStore
 from sovits.batch import Example, collate
+from sovits.recipe import SynthesizerDataConfig
 from sovits.sampler import BucketSampler, PublicBucketSampler
 from sovits.survey import Limits, Needs, Reader, Recording, Survey, public_survey, stored, survey
 
 logger = logging.getLogger(__name__)
-
-
-class SynthesizerDataConfig(Strict):
-    """What is read of a prepared folder and how it is batched."""
-
-    batch_size: int = 8
-    seed: int = 1234
-    """With the epoch, the only thing the order and the crops depend on."""
-    shortest: float = 0.6
-    longest: float = 54.0
-    """Utterances outside this many seconds are left out, and the log says how many."""
-    max_frames: int | None = None
-    """Cut longer utterances to a random window of this many frames (even), for machines with little memory or speed.
-
-    Phonemes cannot be cut, so the text encoder then sees more text than is spoken; attention learns to find the spoken
-    part, which costs a little quality. None: whole utterances."""
-    validation_items: int = 4
-    """Utterances held back for sample audio and the validation loss; 0: none. Never more than a tenth of all."""
-    on_fault: Literal["error", "drop"] = "error"
-    """A damaged or incomplete utterance stops the start of training with a list of all faults, or is left out and
-    reported."""
-    read_all: bool = True
-    """Read every file before training; otherwise only names and sizes are checked and a damaged file stops the
-    training when its turn comes."""
-    cache_mib: int = 4096
-    """Memory for decoded 16-bit waves and content features; what does not fit is read again when needed."""
-    workers: int = 0
-    compat: bool = False
-    """Behave like the public GPT-SoVITS: fewer than 100 utterances repeated to about 100, its bucket sampler, faulty
-    utterances passed over in silence, nothing held back."""
-
-    @model_validator(mode="after")
-    def _whole_codes(self) -> SynthesizerDataConfig:
-        if self.max_frames is not None and self.max_frames % 2:
-            raise ValueError(f"max_frames must be even: two frames make one code; got {self.max_frames}")
-        return self
 
 
 class SynthesizerDataset(Dataset[Example]):

@@ -16,7 +16,8 @@ from feature_extractor.text.symbols import symbol_table
 from gpt_sovits.core.errors import ConfigError, DatasetError
 from gpt_sovits.core.store import FeatureStore, TextEntry, write_tensor
 from sovits.batch import Example, collate
-from sovits.data import SynthesizerDataConfig, SynthesizerDataModule, SynthesizerDataset
+from sovits.data import SynthesizerDataModule, SynthesizerDataset
+from sovits.recipe import SynthesizerDataConfig
 from sovits.survey import Needs
 from tests.golden_data import assert_close, golden_json, unit, waveform
 

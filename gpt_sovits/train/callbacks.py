@@ -1,0 +1,117 @@
+"""What happens around the steps of a training: seeds, limits, interrupts, checkpoints."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import current_thread, main_thread
+from types import FrameType
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from gpt_sovits.core.files import atomic_path
+from gpt_sovits.train.config import RunConfig
+
+logger = logging.getLogger(__name__)
+
+
+class SeedEachBatch(Callback):
+    """Makes the random draws of a batch a function of the seed and the batch's number.
+
+    No generator state then has to be stored, and a resumed training draws what the uninterrupted one would have.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, index: int) -> None:
+        number = trainer.current_epoch * int(trainer.num_training_batches) + index
+        torch.manual_seed((self.seed * 1_000_003 + number) % 2**63)
+
+
+class Progress(Callback):
+    """Counts steps and minutes, writes checkpoints, and ends the training at its limits or when asked to.
+
+    Both happen only right after an optimizer step: gradients that wait for one are in no checkpoint.
+
+    Args:
+        path: where the newest checkpoint goes.
+    """
+
+    def __init__(self, path: Path, config: RunConfig) -> None:
+        self.path = path
+        self.config = config
+        self.steps = 0
+        self.seconds = 0.0
+        self.stop_asked = False
+        self._saved = 0
+        self._optimizer_steps = 0
+        self._began = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether a limit has been reached."""
+        most, minutes = self.config.max_steps, self.config.max_minutes
+        return (most is not None and self.steps >= most) or (minutes is not None and self.seconds >= 60 * minutes)
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self._saved = self.steps
+        self._began = time.monotonic()
+        trainer.should_stop = self.finished
+
+    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, index: int) -> None:
+        self._optimizer_steps = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        now = time.monotonic()
+        self.seconds, self._began = self.seconds + now - self._began, now
+        if trainer.global_step == self._optimizer_steps:
+            return
+        self.steps += 1
+        trainer.should_stop = self.finished or self.stop_asked
+        if trainer.should_stop or self.steps - self._saved >= self.config.checkpoint_every:
+            self._save(trainer)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if self._saved != self.steps:
+            self._save(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self.steps, "seconds": self.seconds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps, self.seconds = state["steps"], state["seconds"]
+
+    def _save(self, trainer: Trainer) -> None:
+        with atomic_path(self.path) as temporary:
+            trainer.save_checkpoint(temporary)
+        self._saved = self.steps
+
+
+@contextmanager
+def stoppable(progress: Progress) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the training after the current step, with a checkpoint; a second Ctrl-C at once."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if progress.stop_asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        progress.stop_asked = True
+        logger.info("stopping after this step; the same command goes on from there")
+
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,133 @@
+"""One training run of either stage: trainer, loggers, taking up where an earlier run stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
+from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+
+from gpt_sovits.core.config import Strict, apply_overrides, load_config, parse_config
+from gpt_sovits.core.device import pick_device
+from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.train.callbacks import Progress, SeedEachBatch, stoppable
+from gpt_sovits.train.config import RunConfig
+from gpt_sovits.train.loader import ResumableLoader
+
+logger = logging.getLogger(__name__)
+Stage = Literal["s1", "s2"]
+C = TypeVar("C", bound=Strict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training run came to."""
+
+    weights: Path
+    """The finished weights."""
+    model: Path
+    """Folder of the voice model they are part of."""
+    steps: int
+    """Optimizer steps, those of earlier runs included."""
+    minutes: float
+    interrupted: bool
+    """It was asked to stop before its limits; the same command goes on."""
+
+    def __str__(self) -> str:
+        state = "stopped early, run the same command to go on" if self.interrupted else "finished"
+        return f"{self.weights}  {self.steps} steps  {self.minutes:.1f} min  {state}"
+
+
+def split_overrides(
+    overrides: Iterable[str], max_steps: int | None, max_minutes: float | None, seed: int | None
+) -> tuple[RunConfig, list[str]]:
+    """The run's settings (`run.…` overrides, then the arguments) and the overrides meant for the recipe."""
+    items = list(overrides)
+    ours = [item.removeprefix("run.") for item in items if item.startswith("run.")]
+    values = apply_overrides({}, ours)
+    given = {"max_steps": max_steps, "max_minutes": max_minutes, "seed": seed}
+    values.update({name: value for name, value in given.items() if value is not None})
+    return parse_config(RunConfig, values, "the run's settings"), [i for i in items if not i.startswith("run.")]
+
+
+def read_recipe(kind: type[C], source: str | Path | C, overrides: Iterable[str]) -> C:
+    """A recipe given as such, as a YAML file, or by its name under `configs/`, with overrides.
+
+    Raises:
+        ConfigError: it is missing or wrong.
+    """
+    if isinstance(source, (str, Path)):
+        return load_config(kind, source, overrides)
+    return parse_config(kind, apply_overrides(source.model_dump(mode="json"), overrides), "the recipe")
+
+
+def fit(
+    stage: Stage,
+    task: LightningModule,
+    data: LightningDataModule,
+    out: Path,
+    run: RunConfig,
+    epochs: int,
+    device: str,
+    resume: bool,
+) -> Progress:
+    """Train until the epochs, the steps or the minutes are used up, or until asked to stop.
+
+    Raises:
+        CheckpointError: the earlier run's checkpoint does not fit this model or recipe.
+    """
+    checkpoint = out / "checkpoints" / stage / "last.ckpt"
+    progress = Progress(checkpoint, run)
+    data.setup("fit")
+    train, held = ResumableLoader(data.train_dataloader()), data.val_dataloader()
+    trainer = _trainer(stage, out, run, epochs, device, [SeedEachBatch(run.seed), progress], bool(held))
+    earlier = checkpoint if resume and checkpoint.is_file() else None
+    if earlier is not None:
+        logger.info("going on from %s", earlier)
+    with stoppable(progress):
+        try:
+            trainer.fit(task, train, held if held else None, ckpt_path=earlier)
+        except (RuntimeError, KeyError) as error:
+            if earlier is None or progress.steps or "state" not in str(error):
+                raise
+            raise CheckpointError(
+                f"{earlier} is of another model or recipe ({error}): give another --out, or train without resuming"
+            ) from error
+    return progress
+
+
+def _trainer(
+    stage: Stage, out: Path, run: RunConfig, epochs: int, device: str, callbacks: list[Any], validate: bool
+) -> Trainer:
+    place = pick_device(device)
+    logs = out / "logs" / stage
+    bar = [TQDMProgressBar(refresh_rate=10)] if run.progress else []
+    return Trainer(
+        accelerator={"cuda": "gpu"}.get(place.type, place.type),
+        devices=1 if place.index is None else [place.index] if place.type == "cuda" else 1,
+        precision="bf16-mixed" if _half(run, place) else "32-true",
+        max_epochs=-1 if run.max_steps is not None else epochs,
+        min_epochs=0,
+        callbacks=[*callbacks, *bar],
+        logger=[TensorBoardLogger(logs, name="tensorboard"), CSVLogger(logs, name="csv")],
+        enable_checkpointing=False,
+        enable_progress_bar=run.progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        check_val_every_n_epoch=None,
+        val_check_interval=run.validate_every,
+        limit_val_batches=None if validate else 0,
+        log_every_n_steps=run.log_every,
+    )
+
+
+def _half(run: RunConfig, place: torch.device) -> bool:
+    if run.precision == "auto":
+        return place.type == "cuda" and torch.cuda.is_bf16_supported()
+    return run.precision == "bfloat16"

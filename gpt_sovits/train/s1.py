@@ -1,0 +1,50 @@
+"""Training the first stage on a prepared folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from ar.config import Text2SemanticTrainingConfig
+from ar.convert import load_text2semantic, save_text2semantic
+from ar.data import Text2SemanticDataModule
+from ar.task import Text2SemanticTask
+from gpt_sovits.core.bundle import find_model
+from gpt_sovits.train.bundle import install_part
+from gpt_sovits.train.run import Trained, fit, read_recipe, split_overrides
+
+RECIPE = "train/s1"
+
+
+def train_s1(
+    experiment: str | Path,
+    model: str | Path,
+    out: str | Path,
+    config: str | Path | Text2SemanticTrainingConfig | None = None,
+    overrides: Iterable[str] = (),
+    *,
+    seed: int | None = None,
+    resume: bool = True,
+    device: str = "auto",
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+) -> Trained:
+    """Fine-tune a model's first stage, or train an untrained one; arguments, results and errors as `train_s2`.
+
+    `out` may be the folder a second stage was trained into: both trained parts are kept.
+    """
+    run, rest = split_overrides(overrides, max_steps, max_minutes, seed)
+    recipe = read_recipe(Text2SemanticTrainingConfig, RECIPE if config is None else config, rest)
+    source, target = find_model(model), Path(out)
+    network = load_text2semantic(source.need("s1")).train()
+    settings = recipe.data.model_copy(update={"symbols": source.manifest.symbols})
+    data = Text2SemanticDataModule(Path(experiment), settings, network.config.bert_width)
+    task = Text2SemanticTask(network, recipe)
+    progress = fit("s1", task, data, target, run, recipe.epochs, device, resume)
+    weights = target / "s1.safetensors"
+    info = {"steps": progress.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}
+    save_text2semantic(weights, network.cpu(), info, getattr(torch, run.export))
+    install_part(target, source, "s1")
+    return Trained(weights, target, progress.steps, progress.seconds / 60, progress.stop_asked)

@@ -1,0 +1,105 @@
+"""Training the second stage on a prepared folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from gpt_sovits.core.bundle import Bundle, find_model
+from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.train.bundle import install_part
+from gpt_sovits.train.run import Trained, fit, read_recipe, split_overrides
+from sovits.checkpoint import load_sovits, save_sovits
+from sovits.data import SynthesizerDataModule
+from sovits.discriminator import Discriminator
+from sovits.model import Synthesizer
+from sovits.recipe import SynthesizerTrainingConfig
+from sovits.survey import Needs
+from sovits.task import SynthesizerTask
+
+logger = logging.getLogger(__name__)
+RECIPE = "train/s2"
+JUDGES = "s2_discriminator.safetensors"
+"""Kept beside the weights: fine-tuning on from a trained generator goes better with its trained judges."""
+
+
+def train_s2(
+    experiment: str | Path,
+    model: str | Path,
+    out: str | Path,
+    config: str | Path | SynthesizerTrainingConfig | None = None,
+    overrides: Iterable[str] = (),
+    *,
+    seed: int | None = None,
+    resume: bool = True,
+    device: str = "auto",
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+) -> Trained:
+    """Fine-tune a model's second stage, or train an untrained one.
+
+    `out` becomes a voice model: the trained `s2.safetensors`, the other parts of `model`, `model.yaml`, and beside them
+    `checkpoints/`, `logs/` (TensorBoard and CSV) and the discriminators. The same call goes on where an earlier one
+    stopped, to the same weights on a CPU as if it had never stopped (equal thread counts assumed).
+
+    Args:
+        experiment: a prepared folder.
+        model: the model to start from, by name or folder.
+        config: a recipe, its YAML file, or its name under `configs/`; None: `train/s2`.
+        overrides: `a.b=1` items for the recipe; `run.a=1` items for `RunConfig`.
+        seed: of noise, segments and dropout; the order of the data has its own, `data.seed`.
+        resume: False starts over from `model` even when `out` holds a checkpoint.
+        max_steps: optimizer steps in place of the recipe's epochs.
+        max_minutes: stop after so many minutes of training.
+
+    Raises:
+        DatasetError: the folder is incomplete or holds nothing usable.
+        CheckpointError: the model has no trainable second stage, or the checkpoint in `out` is of another model.
+        ConfigError: a recipe or an override is wrong.
+    """
+    run, rest = split_overrides(overrides, max_steps, max_minutes, seed)
+    recipe = read_recipe(SynthesizerTrainingConfig, RECIPE if config is None else config, rest)
+    source, target = find_model(model), Path(out)
+    network = _trainable(source, recipe.freeze_quantizer)
+    data = SynthesizerDataModule(Path(experiment), recipe.data, Needs.of(network.config, source.manifest.symbols))
+    data.setup("fit")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.seed)
+        judges = _judges(source, recipe)
+    task = SynthesizerTask(network, recipe.task, judges, steps_per_epoch=len(data.train_dataloader()))
+    progress = fit("s2", task, data, target, run, recipe.epochs, device, resume)
+    info = {"steps": task.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}
+    weights = target / "s2.safetensors"
+    save_sovits(weights, task.trained.cpu(), info, getattr(torch, run.export))
+    save_checkpoint(target / JUDGES, "s2d", recipe.task.discriminator, task.discriminator.cpu().state_dict(), info)
+    install_part(target, source, "s2")
+    return Trained(weights, target, progress.steps, progress.seconds / 60, progress.stop_asked)
+
+
+def _trainable(source: Bundle, freeze: bool) -> Synthesizer:
+    network = load_sovits(source.need("s2"))
+    if network.posterior is None:
+        raise CheckpointError(
+            f"{source.need('s2')} was exported for speaking only and lacks the posterior encoder that training needs: "
+            "start from a model that has it"
+        )
+    quantizer = network.config.quantizer.model_copy(update={"frozen": freeze})
+    network.config = network.config.model_copy(update={"quantizer": quantizer})
+    return network.train()
+
+
+def _judges(source: Bundle, recipe: SynthesizerTrainingConfig) -> Discriminator:
+    """The source model's discriminators where it has those the recipe asks for, else fresh ones."""
+    fresh = Discriminator(recipe.task.discriminator)
+    path = source.need("s2").with_name(JUDGES)
+    if path.is_file():
+        stored = load_checkpoint(path, "s2d")
+        if stored.config == recipe.task.discriminator.model_dump(mode="json"):
+            load_weights(fresh, stored.tensors, str(path))
+        else:
+            logger.info("%s holds other discriminators than the recipe's; training fresh ones", path)
+    return fresh

@@ -1,0 +1,117 @@
+"""How the second stage is trained: data, losses, optimizers, schedules. The defaults are the public recipe."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from feature_extractor.spectral import MelConfig
+from gpt_sovits.core.config import Strict
+from sovits.config import DiscriminatorConfig
+
+
+class SynthesizerDataConfig(Strict):
+    """What is read of a prepared folder and how it is batched."""
+
+    batch_size: int = 8
+    seed: int = 1234
+    """With the epoch, the only thing the order and the crops depend on."""
+    shortest: float = 0.6
+    longest: float = 54.0
+    """Utterances outside this many seconds are left out, and the log says how many."""
+    max_frames: int | None = None
+    """Cut longer utterances to a random window of this many frames (even), for machines with little memory or speed.
+
+    Phonemes cannot be cut, so the text encoder then sees more text than is spoken; attention learns to find the spoken
+    part, which costs a little quality. None: whole utterances."""
+    validation_items: int = 4
+    """Utterances held back for sample audio and the validation loss; 0: none. Never more than a tenth of all."""
+    on_fault: Literal["error", "drop"] = "error"
+    """A damaged or incomplete utterance stops the start of training with a list of all faults, or is left out and
+    reported."""
+    read_all: bool = True
+    """Read every file before training; otherwise only names and sizes are checked and a damaged file stops the
+    training when its turn comes."""
+    cache_mib: int = 4096
+    """Memory for decoded 16-bit waves and content features; what does not fit is read again when needed."""
+    workers: int = 0
+    compat: bool = False
+    """Behave like the public GPT-SoVITS: fewer than 100 utterances repeated to about 100, its bucket sampler, faulty
+    utterances passed over in silence, nothing held back."""
+
+    @model_validator(mode="after")
+    def _whole_codes(self) -> SynthesizerDataConfig:
+        if self.max_frames is not None and self.max_frames % 2:
+            raise ValueError(f"max_frames must be even: two frames make one code; got {self.max_frames}")
+        return self
+
+
+class EpochDecay(Strict):
+    """The learning rate falls by a factor with every pass over the data, the first one included."""
+
+    kind: Literal["epoch"] = "epoch"
+    factor: float = 0.999875
+
+    def scale(self, step: int, steps_per_epoch: int) -> float:
+        return self.factor ** (1 + step // steps_per_epoch)
+
+
+class CosineDecay(Strict):
+    """A linear rise, then half a cosine down to a remainder."""
+
+    kind: Literal["cosine"] = "cosine"
+    warmup: int
+    steps: int
+    """Steps after which the remainder is reached."""
+    remainder: float = 0.1
+
+    def scale(self, step: int, steps_per_epoch: int) -> float:
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        done = min(1.0, max(0, step - self.warmup) / max(1, self.steps - self.warmup))
+        return rise * (self.remainder + (1 - self.remainder) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+class LossWeights(Strict):
+    """Factors of the generator's losses."""
+
+    mel: float = 45.0
+    kl: float = 1.0
+    adversarial: float = 1.0
+    feature: float = 1.0
+    commitment: float = 1.0
+    spectral: float = 0.0
+    """Multi-resolution STFT loss; the public recipe has none, short trainings gain from it."""
+
+
+class SynthesizerTaskConfig(Strict):
+    """How the second stage is trained; the defaults are the public recipe."""
+
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    mel: MelConfig = MelConfig(bands=128)
+    rate: float = 1e-4
+    text_rate: float = 0.4
+    """Factor on the learning rate of what reads the text: embedding, text encoder and cross attention."""
+    betas: tuple[float, float] = (0.8, 0.99)
+    epsilon: float = 1e-9
+    weight_decay: float = 0.01
+    schedule: Annotated[EpochDecay | CosineDecay, Field(discriminator="kind")] = EpochDecay()
+    adversarial_start: int = 0
+    """Steps of plain reconstruction before the discriminators join."""
+    weights: LossWeights = LossWeights()
+    clip: float | None = None
+    """Largest gradient norm of either step; None: gradients are used as they are."""
+    average: float | None = None
+    """Decay of a moving average of the generator's weights, which is then what is heard and exported; None: none."""
+
+
+class SynthesizerTrainingConfig(Strict):
+    """One training of the second stage."""
+
+    data: SynthesizerDataConfig = SynthesizerDataConfig()
+    task: SynthesizerTaskConfig = SynthesizerTaskConfig()
+    epochs: int = Field(default=8, gt=0)
+    freeze_quantizer: bool = True
+    """Leave the projection and the codebook that make the semantic codes as they are. Training them changes what the
+    codes mean: the folder's codes and the first stage then have to be made again."""

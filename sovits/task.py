@@ -1,0 +1,187 @@
+"""Training of the second stage: a generator and its discriminators, one visible step each."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from feature_extractor.spectral import mel_spectrogram, spectrogram_to_mel
+from gpt_sovits.core.device import generator
+from sovits.batch import Batch
+from sovits.discriminator import Discriminator
+from sovits.loss import adversarial_loss, discriminator_loss, feature_loss, kl_loss, mel_loss, spectral_loss
+from sovits.model import Synthesizer, TrainingOutput, slice_segments
+from sovits.picture import mel_picture
+from sovits.recipe import SynthesizerTaskConfig
+
+
+class SynthesizerTask(LightningModule):
+    """One generator, its discriminators, their optimizers.
+
+    Args:
+        model: the network to train; a frozen quantizer stays untouched.
+        discriminator: a trained one to go on with; None: a fresh one.
+        steps_per_epoch: batches in one pass over the data, for schedules that count epochs.
+    """
+
+    def __init__(
+        self,
+        model: Synthesizer,
+        config: SynthesizerTaskConfig,
+        discriminator: Discriminator | None = None,
+        steps_per_epoch: int = 1,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.config = config
+        self.model = model
+        self.discriminator = Discriminator(config.discriminator) if discriminator is None else discriminator
+        self.average = copy.deepcopy(model).requires_grad_(False).eval() if config.average is not None else None
+        self.steps_per_epoch = steps_per_epoch
+        self.steps = 0
+        if model.config.quantizer.frozen:
+            model.content.requires_grad_(False)
+            model.quantizer.requires_grad_(False)
+
+    @property
+    def trained(self) -> Synthesizer:
+        """What is heard and exported: the moving average where there is one."""
+        return self.model if self.average is None else self.average
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        prior = self.model.prior
+        text = [p for m in (prior.embedding, prior.text_encoder, prior.fusion) for p in m.parameters()]
+        known = {id(p) for p in text}
+        rest = [p for p in self.model.parameters() if p.requires_grad and id(p) not in known]
+        groups = [{"params": rest, "factor": 1.0}, {"params": text, "factor": self.config.text_rate}]
+        return [self._adam(groups), self._adam([{"params": list(self.discriminator.parameters()), "factor": 1.0}])]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        generator_opt, discriminator_opt = self._scheduled_optimizers()
+        output = self._reconstruct(batch)
+        hop, segment = self.model.config.spectrogram.hop, self.model.config.segment
+        real = slice_segments(batch.wave, output.start * hop, segment * hop)
+        adversarial = self.steps >= self.config.adversarial_start
+        if adversarial:
+            loss = self.discriminator_loss(real, output.wave.detach())
+            self._step(discriminator_opt, loss, self.discriminator, "discriminator")
+        losses = self.generator_losses(batch, output, real, adversarial)
+        self._step(generator_opt, torch.stack(list(losses.values())).sum(), self.model, "generator")
+        self.steps += 1
+        self._follow()
+        self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()}, batch_size=len(batch.names))
+        self.log("train/mel_distance", losses["mel"].detach() / max(self.config.weights.mel, 1e-12), prog_bar=True)
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """How far the scores of waves [b, 1, w] are from 1 for real ones and 0 for generated ones."""
+        scores = [verdict.score.float().chunk(2) for verdict in self.discriminator(torch.cat([real, fake]))]
+        return discriminator_loss([real for real, _ in scores], [fake for _, fake in scores])
+
+    def generator_losses(
+        self, batch: Batch, output: TrainingOutput, real: Tensor, adversarial: bool
+    ) -> dict[str, Tensor]:
+        """Weighted losses by name; their sum is what the generator descends."""
+        weights, fake = self.config.weights, output.wave
+        real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
+        kl = kl_loss(output.z_prior, output.posterior_log, output.prior_mean, output.prior_log, output.mask)
+        losses = {
+            "mel": weights.mel * mel_loss(real_mel, self._mel(fake[:, 0])),
+            "kl": weights.kl * kl,
+            "commitment": weights.commitment * output.commitment.float(),
+        }
+        if weights.spectral:
+            losses["spectral"] = weights.spectral * spectral_loss(real[:, 0], fake[:, 0])
+        if adversarial:
+            # The step is the generator's: the judges are asked, not taught.
+            self.discriminator.requires_grad_(False)
+            with torch.no_grad():
+                truth = self.discriminator(real)
+            verdicts = self.discriminator(fake)
+            self.discriminator.requires_grad_(True)
+            features = feature_loss([v.features for v in truth], [v.features for v in verdicts])
+            losses["adversarial"] = weights.adversarial * adversarial_loss([v.score.float() for v in verdicts])
+            losses["feature"] = weights.feature * features
+        return losses
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Speak a held-back utterance from its own codes and style, as inference does."""
+        model = self.trained.eval()
+        speaker = None if batch.speaker is None else [batch.speaker]
+        codes, source = model.encode(batch.hubert), generator(batch_idx)
+        wave = model.decode(codes, batch.phones, [batch.spec], speaker, generator=source)[:, : batch.wave.shape[-1]]
+        real, fake = self._mel(batch.wave[:, 0]), self._mel(wave)
+        frames = min(real.shape[-1], fake.shape[-1])
+        self.log("val/mel_distance", mel_loss(real[..., :frames], fake[..., :frames]), batch_size=1)
+        for board in (each.experiment for each in self.loggers if isinstance(each, TensorBoardLogger)):
+            name, rate = batch.names[0], self.model.config.spectrogram.rate
+            board.add_audio(f"{name}/recorded", batch.wave[0].float().cpu(), self.steps, rate)
+            board.add_audio(f"{name}/generated", wave.float().cpu(), self.steps, rate)
+            board.add_image(f"{name}/mel (recorded above generated)", mel_picture(real[0], fake[0]), self.steps)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["steps"] = self.steps
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.steps = checkpoint["steps"]
+
+    def _reconstruct(self, batch: Batch) -> TrainingOutput:
+        return self.model(
+            batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths, batch.speaker
+        )
+
+    def _adam(self, groups: list[dict[str, Any]]) -> AdamW:
+        config = self.config
+        return AdamW(
+            groups,
+            lr=config.rate,
+            betas=config.betas,
+            eps=config.epsilon,
+            weight_decay=config.weight_decay,
+            foreach=True,
+        )
+
+    def _scheduled_optimizers(self) -> tuple[Any, Any]:
+        """Both optimizers, set to this step's learning rate."""
+        rate = self.config.rate * self.config.schedule.scale(self.steps, self.steps_per_epoch)
+        both = self.optimizers()
+        assert isinstance(both, list)
+        for optimizer in both:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["factor"]
+        self.log("train/rate", rate)
+        return both[0], both[1]
+
+    def _step(self, optimizer: Any, loss: Tensor, module: nn.Module, name: str) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        limit = math.inf if self.config.clip is None else self.config.clip
+        norm = nn.utils.clip_grad_norm_([p for p in module.parameters() if p.grad is not None], limit)
+        optimizer.step()
+        self.log_dict({f"train/{name}": loss.detach(), f"train/{name}_gradient": norm})
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the averaged weights; early on faster, so that they leave the start behind."""
+        if self.average is None or self.config.average is None:
+            return
+        decay = min(self.config.average, (1 + self.steps) / (10 + self.steps))
+        pairs = [(a, p) for a, p in zip(self.average.parameters(), self.model.parameters(), strict=True)]
+        torch._foreach_lerp_([a for a, _ in pairs], [p for _, p in pairs], 1 - decay)
+        for ours, theirs in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            ours.copy_(theirs)
+
+    def _mel(self, wave: Tensor) -> Tensor:
+        """Log-mel spectrogram [b, m, f] of waves [b, w], in full precision."""
+        with torch.autocast(wave.device.type, enabled=False):
+            return mel_spectrogram(wave.float(), self.config.mel)
+
+    def _mel_of(self, spec: Tensor) -> Tensor:
+        with torch.autocast(spec.device.type, enabled=False):
+            return spectrogram_to_mel(spec.float(), self.config.mel)

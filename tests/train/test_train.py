@@ -1,0 +1,115 @@
+"""Debug-size trainings of both stages, from a prepared folder to a voice model."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+from ar.convert import load_text2semantic
+from gpt_sovits.core.bundle import Bundle, find_model
+from gpt_sovits.core.errors import CheckpointError, ConfigError, DatasetError
+from gpt_sovits.train.run import Trained
+from gpt_sovits.train.s1 import train_s1
+from gpt_sovits.train.s2 import train_s2
+from sovits.checkpoint import load_sovits
+
+QUIET = ["run.progress=false", "run.log_every=1", "run.validate_every=4"]
+Train = Callable[..., Trained]
+STAGES: dict[str, tuple[Train, str]] = {"s1": (train_s1, "debug/train_s1"), "s2": (train_s2, "debug/train_s2")}
+
+
+def weights(stage: str, out: Path) -> dict[str, Tensor]:
+    file = out / f"{stage}.safetensors"
+    return (load_text2semantic(file) if stage == "s1" else load_sovits(file)).state_dict()
+
+
+def run(stage: str, experiment: Path, model: Path, out: Path, *overrides: str, **limits: int) -> Trained:
+    train, recipe = STAGES[stage]
+    return train(experiment, model, out, recipe, [*QUIET, *overrides], device="cpu", **limits)
+
+
+def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("stage", ["s2", "s1"])
+def test_an_interrupted_training_goes_on_to_the_same_weights(
+    stage: str, experiment: Path, model: Bundle, tmp_path: Path
+) -> None:
+    """Five steps (batches of an epoch and a half) at once, and in runs of two and three."""
+    whole = run(stage, experiment, model.folder, tmp_path / "whole", max_steps=5)
+    assert whole.steps == 5 and not whole.interrupted
+    first = run(stage, experiment, model.folder, tmp_path / "parts", max_steps=2)
+    assert first.steps == 2
+    assert not equal(weights(stage, tmp_path / "parts"), weights(stage, tmp_path / "whole"))
+    second = run(stage, experiment, model.folder, tmp_path / "parts", max_steps=5)
+    assert second.steps == 5
+    assert equal(weights(stage, tmp_path / "parts"), weights(stage, tmp_path / "whole"))
+    assert not equal(weights(stage, tmp_path / "parts"), weights(stage, model.folder))
+
+
+def test_both_stages_meet_in_one_model(experiment: Path, model: Bundle, tmp_path: Path) -> None:
+    out = tmp_path / "voice"
+    run("s2", experiment, model.folder, out, max_steps=1)
+    trained = weights("s2", out)
+    run("s1", experiment, model.folder, out, max_steps=1)
+    voice = find_model(out)
+    assert voice.manifest.name == "voice" and voice.manifest.languages == model.manifest.languages
+    assert all(voice.need(part).parent == out for part in ("hubert", "s1", "s2"))
+    assert equal(weights("s2", out), trained)
+    assert not equal(weights("s1", out), weights("s1", model.folder))
+    metrics = next((out / "logs" / "s2").rglob("metrics.csv"))
+    with metrics.open() as file:
+        assert {"train/mel", "train/kl", "train/discriminator"} <= set(next(csv.reader(file)))
+    assert list((out / "logs" / "s2").rglob("events.out.tfevents*"))
+
+
+def test_the_quantizer_stays_as_it_is(experiment: Path, model: Bundle, tmp_path: Path) -> None:
+    run("s2", experiment, model.folder, tmp_path, max_steps=2)
+    before, after = weights("s2", model.folder), weights("s2", tmp_path)
+    kept = [name for name in before if name.startswith(("quantizer.", "content."))]
+    assert kept and all(torch.equal(before[name], after[name]) for name in kept)
+    assert not torch.equal(before["prior.exit.weight"], after["prior.exit.weight"])
+
+
+def test_an_unfinished_recipe_runs_its_epochs(experiment: Path, model: Bundle, tmp_path: Path) -> None:
+    """Ten of eleven utterances in batches of three: four batches an epoch."""
+    assert run("s2", experiment, model.folder, tmp_path, "epochs=1").steps == 4
+    assert run("s2", experiment, model.folder, tmp_path, "epochs=2").steps == 8
+
+
+@pytest.mark.parametrize("stage", ["s1", "s2"])
+def test_an_unprepared_folder_is_an_error_in_words(stage: str, model: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="prep run"):
+        run(stage, tmp_path, model.folder, tmp_path / "out", max_steps=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_settings_are_errors_in_words(experiment: Path, model: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="learning"):
+        run("s2", experiment, model.folder, tmp_path, "task.learning=1")
+    with pytest.raises(ConfigError, match="max_step"):
+        run("s2", experiment, model.folder, tmp_path, "run.max_step=1")
+
+
+def test_a_checkpoint_of_another_model_is_refused(experiment: Path, model: Bundle, tmp_path: Path) -> None:
+    run("s2", experiment, model.folder, tmp_path, max_steps=1)
+    with pytest.raises(CheckpointError, match="another model or recipe"):
+        run("s2", experiment, model.folder, tmp_path, "task.discriminator.periods=[2]", max_steps=2)
+
+
+def test_a_speaking_only_model_cannot_be_trained(experiment: Path, model: Bundle, tmp_path: Path) -> None:
+    from sovits.checkpoint import save_sovits
+
+    save_sovits(tmp_path / "s2.safetensors", load_sovits(model.need("s2")), posterior=False)
+    values = model.manifest.model_dump(mode="json", exclude_none=True)
+    values.update(hubert=str(model.need("hubert")), s1=str(model.need("s1")))
+    (tmp_path / "model.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(CheckpointError, match="posterior"):
+        run("s2", experiment, tmp_path, tmp_path / "out", max_steps=1)
