@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
@@ -129,7 +130,7 @@ def _padded(text: str, language: str, symbols: str, compat: bool) -> TextAnalysi
     return _assemble(moved, symbol_ids(symbols))
 
 
-def _assemble(readings: list[tuple[Run, Reading]], ids: dict[str, int]) -> TextAnalysis:
+def _assemble(readings: list[tuple[Run, Reading]], ids: Mapping[str, int]) -> TextAnalysis:
     phones: list[str] = []
     segments: list[Segment] = []
     for run, reading in readings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from feature_extractor.text.en.lexicon import read_pairs
+from feature_extractor.text.characters import read_pairs
 from gpt_sovits.core.resources import resource
 
 _SHORTEST, _LEAST = 3, -6.3

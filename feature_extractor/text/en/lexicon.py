@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from feature_extractor.text.characters import read_pairs
 from gpt_sovits.core.errors import MissingExtraError
 from gpt_sovits.core.resources import resource
 
@@ -62,9 +63,3 @@ def g2p_en_folder() -> Path:
     if found is None or not found.submodule_search_locations:
         raise MissingExtraError("g2p-en", "all", "reading English")
     return Path(next(iter(found.submodule_search_locations)))
-
-
-def read_pairs(path: Path) -> dict[str, str]:
-    """Read a two-column tab-separated file."""
-    rows = (line.partition("\t") for line in path.read_text(encoding="utf8").splitlines())
-    return {key: value for key, _, value in rows}

@@ -7,72 +7,21 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
+from feature_extractor.text.characters import ascii_digits, read_pairs
 from feature_extractor.text.en.abbreviations import expand_abbreviations
 from feature_extractor.text.en.numbers import cardinal, decimal, digits, ordinal, plural, year
+from gpt_sovits.core.resources import resource
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]  # fmt: skip
 _MONTH = "|".join(_MONTHS)
-_NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,5}|\d+)(?:\.\d+)?"
 _MONEY = {
     "$": ("dollar", "cent"), "£": ("pound", "penny"), "€": ("euro", "cent"), "¥": ("yen", ""), "₹": ("rupee", "paisa"),
     "₩": ("won", ""),
 }  # fmt: skip
-_UNITS = {
-    "km/h": "kilometers per hour", "kph": "kilometers per hour", "mph": "miles per hour", "m/s": "meters per second",
-    "km": "kilometers", "cm": "centimeters", "mm": "millimeters", "nm": "nanometers", "kg": "kilograms",
-    "mg": "milligrams", "g": "grams", "lbs": "pounds", "lb": "pounds", "oz": "ounces", "ft": "feet", "mi": "miles",
-    "yd": "yards", "ml": "milliliters", "mL": "milliliters", "L": "liters", "kHz": "kilohertz", "MHz": "megahertz",
-    "GHz": "gigahertz", "Hz": "hertz", "kB": "kilobytes", "KB": "kilobytes", "MB": "megabytes", "GB": "gigabytes",
-    "TB": "terabytes", "kW": "kilowatts", "kWh": "kilowatt hours", "MW": "megawatts", "mAh": "milliamp hours",
-    "ms": "milliseconds", "dB": "decibels", "hrs": "hours", "hr": "hours", "mins": "minutes", "min": "minutes",
-    "sec": "seconds", "secs": "seconds", "°C": "degrees celsius", "°F": "degrees fahrenheit", "℃": "degrees celsius",
-    "℉": "degrees fahrenheit", "°": "degrees", "m²": "square meters", "km²": "square kilometers",
-    "m": "meters", "h": "hours", "s": "seconds", "V": "volts", "W": "watts", "%": "percent",
-}  # fmt: skip
 _ONE_UNIT = {"feet": "foot", "hertz": "hertz", "percent": "percent"}
-_SYMBOLS = {
-    "&": " and ", "+": " plus ", "=": " equals ", "@": " at ", "×": " times ", "÷": " divided by ", "±": " plus or minus ",
-    "<": " less than ", ">": " greater than ", "≤": " less than or equal to ", "≥": " greater than or equal to ",
-    "≈": " approximately ", "≠": " is not equal to ", "√": " square root of ", "∞": " infinity ", "™": "", "®": "",
-    "©": " copyright ", "№": " number ", "#": " number ", "%": " percent ", "°": " degrees ", "•": ", ", "·": " ",
-    "/": " ", "\\": " ", "_": " ", "*": " ", "^": " to the power of ", "|": ", ", "~": " about ", "→": ", ",
-    "$": " dollar ", "£": " pound ", "€": " euro ", "¥": " yen ", "½": " one half ", "¼": " one quarter ",
-    "¾": " three quarters ", "⅓": " one third ", "⅔": " two thirds ", "²": " squared ", "³": " cubed ",
-}  # fmt: skip
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξοπρστυφχψω",
-        [
-            "alpha",
-            "beta",
-            "gamma",
-            "delta",
-            "epsilon",
-            "zeta",
-            "eta",
-            "theta",
-            "iota",
-            "kappa",
-            "lambda",
-            "mu",
-            "nu",
-            "xi",
-            "omicron",
-            "pi",
-            "rho",
-            "sigma",
-            "tau",
-            "upsilon",
-            "phi",
-            "chi",
-            "psi",
-            "omega",
-        ],
-        strict=True,
-    )
-)
 _PUNCTUATION = str.maketrans(
     {
         "，": ",", "。": ".", "！": "!", "？": "?", "；": ";", "：": ":", "、": ",", "’": "'", "‘": "'", "ʼ": "'", "`": "'",
@@ -84,12 +33,22 @@ _PUNCTUATION = str.maketrans(
 
 def normalise(text: str) -> str:
     """Rewrite a text so that only words of Latin letters and the marks `, . ? ! … '` and hyphens remain."""
-    text = _plain(text)
+    text = re.sub(r"\d{19,}", lambda m: f" {digits(m[0])} ", ascii_digits(_plain(text)))
     text = expand_abbreviations(text)
     for pattern, replace in _rules():
         text = pattern.sub(replace, text)
-    text = "".join(_SYMBOLS.get(c, f" {_GREEK[c.lower()]} " if c.lower() in _GREEK else c) for c in text)
+    text = "".join(f" {_symbols()[c]} " if c in _symbols() else c for c in text)
     return _tidy(text)
+
+
+@lru_cache(maxsize=1)
+def _symbols() -> dict[str, str]:
+    return read_pairs(resource("res", "text", "en", "symbols.tsv"))
+
+
+@lru_cache(maxsize=1)
+def _units() -> dict[str, str]:
+    return read_pairs(resource("res", "text", "en", "units.tsv"))
 
 
 def _plain(text: str) -> str:
@@ -97,7 +56,7 @@ def _plain(text: str) -> str:
     text = text.translate(_PUNCTUATION)
     kept = []
     for c in text:
-        if c in _SYMBOLS or c in "℃℉…" or ord(c) < 128:
+        if c in _symbols() or c in "℃℉…" or ord(c) < 128:
             kept.append(c)
         else:
             kept.extend(d for d in unicodedata.normalize("NFKD", c) if not unicodedata.combining(d))
@@ -131,9 +90,9 @@ def _strongest(match: re.Match[str]) -> str:
 @lru_cache(maxsize=1)
 def _rules() -> list[Rule]:
     """Order matters: the specific forms come before plain numbers."""
-    units = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
+    units = "|".join(sorted(map(re.escape, _units()), key=len, reverse=True))
     table: list[tuple[str, Callable[[re.Match[str]], str]]] = [
-        (r"\b(?:https?://|www\.)[^\s,;!?]+[^\s,;!?.]|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _address),
+        (r"\b(?:https?://|www\.)[^\s,;!?]+[^\s,;!?.]|\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", _address),
         (r"\b[A-Za-z][\w-]*(?:\.[a-z]{2,3})?\.(?:com|org|net|edu|gov|io|ai|dev|co\.uk)\b(?:/[\w./-]*)?", _address),
         (rf"([$£€¥₹₩])\s?({_NUMBER})(?:\s?(hundred|thousand|million|billion|trillion|[kKmMbB])\b)?", _money),
         (rf"({_NUMBER})\s?([£€¥₹₩])", lambda m: _amount(m[2], m[1])),
@@ -145,7 +104,7 @@ def _rules() -> list[Rule]:
         (r"\b(\d{1,2})\s?([AaPp])[Mm]\b", lambda m: f"{cardinal(int(m[1]))} {m[2].upper()} M"),
         (r"(?<!\d)\+?(?:\d{1,3}[-. ])?\(?\d{3}\)?[-. ]\d{3}[-.]\d{4}\b|\b\d{3}-\d{4}\b", _telephone),
         (r"(?<![\w.])'?((?:\d\d)?\d0)'?s\b", _decade),
-        (r"\b(\d+)(?:,(\d{3}))*(?:st|nd|rd|th)\b", lambda m: ordinal(int(re.sub(r"\D", "", m[0])))),
+        (r"\b(\d+)(?:,(\d{3})){0,5}(?:st|nd|rd|th)\b", lambda m: ordinal(int(re.sub(r"\D", "", m[0])))),
         (r"\b\d+(?:\.\d+){2,}\b", lambda m: " point ".join(cardinal(int(p)) for p in m[0].split("."))),
         (rf"({_NUMBER})\s?[-–~]\s?(?={_NUMBER}\s?(?:{units})(?![A-Za-z]))", lambda m: f"{decimal(m[1])} to "),
         (rf"(?<![\w.,])([-−])?({_NUMBER})(?:\s?({units})(?![A-Za-z\d])|-(?=[A-Za-z]))", _measure),
@@ -245,7 +204,7 @@ def _measure(match: re.Match[str]) -> str:
     words = ("minus " if sign else "") + (decimal(amount) if unit or "." in amount else _number(amount))
     if unit is None:
         return f"{words} "
-    name = _UNITS[unit]
+    name = _units()[unit]
     if amount == "1":
         head, space, tail = name.partition(" ")
         name = _ONE_UNIT.get(head, head.removesuffix("s")) + space + tail

@@ -59,6 +59,8 @@ _INITIALISMS = frozenset(
 ) - {"PIN"}
 """Read letter by letter when in capitals, although the dictionary knows a word of that spelling."""
 _PIECES = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
+_LONGEST = 64
+"""What is longer than this is no word; it is read in halves."""
 Phones = tuple[str, ...]
 
 
@@ -69,11 +71,15 @@ def word_phones(word: str, shouting: bool = False) -> Phones:
     Args:
         shouting: the whole sentence is in capitals, so that capitals do not mean an abbreviation.
     """
+    if len(word) > _LONGEST:
+        halves = word[: len(word) // 2], word[len(word) // 2 :]
+        return tuple(phone for half in halves for phone in word_phones(half, shouting))
     known = _known(word, shouting)
     if known:
         return known
     if "-" in word:
-        return tuple(phone for part in word.split("-") if part for phone in word_phones(part, shouting))
+        parts = [part for part in word.split("-") if part]
+        return tuple(p for part in parts for p in (("AH0",) if part == "a" else word_phones(part, shouting)))
     if "'" in word:
         return _with_apostrophe(word, shouting)
     if word.isupper() and not shouting and len(word) <= 5:

@@ -6,13 +6,17 @@ import re
 
 from feature_extractor.text.analysis import Reading
 from feature_extractor.text.zh.erhua import merge_erhua
-from feature_extractor.text.zh.pinyin import chinese_syllables, phrases, word_syllables
+from feature_extractor.text.zh.normalise import normalise
+from feature_extractor.text.zh.pinyin import chinese_syllables, word_syllables
 from feature_extractor.text.zh.public_normalise import normalise as public_normalise
+from feature_extractor.text.zh.readings import sentence_syllables
 from feature_extractor.text.zh.sandhi import change_tones, merge_words
 from feature_extractor.text.zh.segment import segmenter
 from feature_extractor.text.zh.syllables import is_syllable, syllable_phones
 
 _SENTENCE = re.compile(r"[^!?…,.\-]*(?:[!?…,.\-]|$)")
+# 一 inside a number keeps its tone whatever follows the number: 一点五倍, 十一倍.
+_COUNTING_ONE = re.compile("一(?=点?[零一二三四五六七八九])|(?<=[零十点])一(?![百千万亿个些])|(?<=十)一(?=个)")
 _PAUSES = {"￥": "SP2", "^": "SP3"}
 
 
@@ -21,33 +25,53 @@ def read_chinese(text: str, symbols: str, compat: bool) -> Reading:
 
     With `compat` a `￥` or `^` turns every comma of the text into SP2 or SP3, as the public front end does.
     """
-    pause = next((mark for mark in _PAUSES if mark in text), None) if compat else None
+    if not compat:
+        normalised = normalise(text)
+        return _reading(normalised, [_syllables(part) for part in _sentences(normalised)])
+    pause = next((mark for mark in _PAUSES if mark in text), None)
     normalised = public_normalise(text.replace(pause, ",") if pause else text)
-    phones: list[str] = []
-    word2ph: list[int] = []
-    for sentence in filter(None, _SENTENCE.findall(normalised)):
-        for syllable in _public_syllables(sentence, symbols):
-            sounds = list(syllable_phones(syllable)) if is_syllable(syllable) else [syllable]
-            phones.extend(sounds)
-            word2ph.append(len(sounds))
-    if pause:
-        phones = [_PAUSES[pause] if phone == "," else phone for phone in phones]
-    return Reading(phones, normalised, word2ph)
+    reading = _reading(normalised, [_public_syllables(part, symbols) for part in _sentences(normalised)])
+    if pause is None:
+        return reading
+    phones = [_PAUSES[pause] if phone == "," else phone for phone in reading.phones]
+    return Reading(phones, normalised, reading.word2ph)
+
+
+def _sentences(text: str) -> list[str]:
+    return [part for part in _SENTENCE.findall(text) if part]
+
+
+def _reading(normalised: str, sentences: list[list[str]]) -> Reading:
+    sounds = [list(syllable_phones(s)) if is_syllable(s) else [s] for sentence in sentences for s in sentence]
+    return Reading([phone for sound in sounds for phone in sound], normalised, [len(sound) for sound in sounds])
+
+
+def _syllables(sentence: str) -> list[str]:
+    """Readings by word and context, then the tone changes; 儿 follows in every word."""
+    words = segmenter().words(sentence)
+    flat = sentence_syllables(words)
+    result: list[str] = []
+    for word in merge_words(words, chinese_syllables):
+        syllables = flat[len(result) : len(result) + len(word.text)]
+        if all(map(is_syllable, syllables)):
+            syllables = merge_erhua(word, change_tones(word, syllables, public=False))
+        result.extend(syllables)
+    for match in _COUNTING_ONE.finditer(sentence):
+        result[match.start()] = "yi1"
+    return result
 
 
 def _public_syllables(sentence: str, symbols: str) -> list[str]:
-    words = merge_words(segmenter().words(sentence), chinese_syllables)
-    whole = list(word_syllables(sentence)) if symbols != "v1" else []
+    """One reading for the whole sentence (v2) or for each word (v1, which leaves 儿 alone), then the tone changes."""
+    whole = word_syllables(sentence)
     result: list[str] = []
-    for word in words:
+    for word in merge_words(segmenter().words(sentence), chinese_syllables):
         if symbols == "v1":
             syllables = list(word_syllables(word.text))
         else:
-            syllables = whole[len(result) : len(result) + len(word.text)]
-            syllables = phrases().get(word.text, syllables)
+            syllables = list(whole[len(result) : len(result) + len(word.text)])
         if all(map(is_syllable, syllables)):
-            syllables = change_tones(word, syllables)
-            if symbols != "v1":
-                syllables = merge_erhua(word, syllables)
+            syllables = change_tones(word, syllables, public=True)
+            syllables = syllables if symbols == "v1" else merge_erhua(word, syllables)
         result.extend(syllables)
     return result

@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from feature_extractor.text.en.lexicon import read_pairs
+from feature_extractor.text.characters import read_pairs
 from feature_extractor.text.zh.syllables import is_syllable
 from gpt_sovits.core.resources import resource
 

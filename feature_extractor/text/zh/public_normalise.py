@@ -9,20 +9,14 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from feature_extractor.text.characters import ascii_digits, read_pairs
 from feature_extractor.text.zh.characters import half_width, simplify
 from feature_extractor.text.zh.numbers import cardinal, digits, number
+from gpt_sovits.core.resources import resource
 
-_SYMBOLS = {
-    "/": "每", "①": "一", "②": "二", "③": "三", "④": "四", "⑤": "五", "⑥": "六", "⑦": "七", "⑧": "八", "⑨": "九",
-    "⑩": "十", "α": "阿尔法", "β": "贝塔", "γ": "伽玛", "Γ": "伽玛", "δ": "德尔塔", "Δ": "德尔塔", "ε": "艾普西龙",
-    "ζ": "捷塔", "η": "依塔", "θ": "西塔", "Θ": "西塔", "ι": "艾欧塔", "κ": "喀帕", "λ": "拉姆达", "Λ": "拉姆达",
-    "μ": "缪", "ν": "拗", "ξ": "克西", "Ξ": "克西", "ο": "欧米克伦", "π": "派", "Π": "派", "ρ": "肉", "ς": "西格玛",
-    "Σ": "西格玛", "σ": "西格玛", "τ": "套", "υ": "宇普西龙", "φ": "服艾", "Φ": "服艾", "χ": "器", "ψ": "普赛",
-    "Ψ": "普赛", "ω": "欧米伽", "Ω": "欧米伽", "+": "加", "-": "减", "×": "乘", "÷": "除", "=": "等",
-}  # fmt: skip
 _MEASURES = {
-    "cm2": "平方厘米", "cm²": "平方厘米", "cm3": "立方厘米", "cm³": "立方厘米", "cm": "厘米", "db": "分贝", "ds": "毫秒",
-    "kg": "千克", "km": "千米", "m2": "平方米", "m²": "平方米", "m³": "立方米", "m3": "立方米", "ml": "毫升", "m": "米",
+    "cm2": "平方厘米", "cm²": "平方厘米", "cm3": "立方厘米", "cm³": "立方厘米", "cm": "厘米", "db": "分贝",
+    "ds": "毫秒",    "kg": "千克", "km": "千米", "m2": "平方米", "m²": "平方米", "m³": "立方米", "m3": "立方米", "ml": "毫升", "m": "米",
     "mm": "毫米", "s": "秒",
 }  # fmt: skip
 _OPERATORS = {"+": "加", "-": "减", "×": "乘", "÷": "除", "=": "等于"}
@@ -66,11 +60,16 @@ def spoken_marks(text: str) -> str:
     return re.sub(f"[^\u4e00-\u9fa5{_KEPT_MARKS}]+", "", text)
 
 
+@lru_cache(maxsize=1)
+def _symbols() -> dict[str, str]:
+    return read_pairs(resource("res", "text", "zh", "public_symbols.tsv"))
+
+
 def _sentence(text: str) -> str:
-    text = half_width(simplify(text))
+    text = half_width(simplify(ascii_digits(text)))
     for pattern, replace in _rules():
         text = pattern.sub(replace, text)
-    for symbol, words in _SYMBOLS.items():
+    for symbol, words in _symbols().items():
         text = text.replace(symbol, words)
     return re.sub(r"[-——《》【】<=>{}()（）#&@“”^_|\\]", "", text)
 

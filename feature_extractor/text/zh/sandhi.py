@@ -57,6 +57,7 @@ _KEEP_TONE = frozenset(
         "青青",
     ]
 )
+_DIGITS = "零一二三四五六七八九"
 _OFTEN_COUNTED = "几有两半多各整每做是"
 Tones = Callable[[str], list[str]]
 
@@ -81,14 +82,21 @@ def merge_words(words: list[Word], syllables_of: Tones) -> list[Word]:
     return _merge_er(words)
 
 
-def change_tones(word: Word, syllables: list[str]) -> list[str]:
-    """Apply 不, 一, neutral-tone and third-tone sandhi inside one word."""
+def change_tones(word: Word, syllables: list[str], public: bool) -> list[str]:
+    """Apply 不, 一, neutral-tone and third-tone sandhi inside one word.
+
+    Args:
+        public: change exactly what the public GPT-SoVITS changes. Otherwise 一 keeps its tone in digit sequences and
+            ordinals (一九九零年, 十一天, 一月), a doubled character is neutral only in a word of two (妈妈, not
+            银行行长), and a final 的, 地 or 得 stays as it was read (目的, 取得).
+    """
     result = list(syllables)
     if len(result) != len(word.text):
         return result
     _change_bu(word.text, result)
-    _change_yi(word.text, result)
-    _change_neutral(word, result)
+    _change_yi(word.text, result, public)
+    _change_doubled(word, result, public)
+    _change_neutral(word, result, public)
     _change_third(word.text, result)
     return result
 
@@ -106,8 +114,8 @@ def _change_bu(text: str, syllables: list[str]) -> None:
             _set(syllables, i, "2")
 
 
-def _change_yi(text: str, syllables: list[str]) -> None:
-    if "一" not in text or all(char.isnumeric() for char in text if char != "一"):
+def _change_yi(text: str, syllables: list[str], public: bool) -> None:
+    if "一" not in text or (public and all(char.isnumeric() for char in text if char != "一")):
         return
     if len(text) == 3 and text[1] == "一" and text[0] == text[2]:
         _set(syllables, 1, "5")
@@ -115,31 +123,49 @@ def _change_yi(text: str, syllables: list[str]) -> None:
         _set(syllables, 1, "1")
     else:
         for i, char in enumerate(text[:-1]):
-            if char == "一":
+            if char == "一" and (public or not _is_ordinal(text, i)):
                 if tone_of(syllables[i + 1]) == "4":
                     _set(syllables, i, "2")
                 elif text[i + 1] not in "：，；。？！“”‘’':,;.?!":
                     _set(syllables, i, "4")
 
 
-def _change_neutral(word: Word, syllables: list[str]) -> None:
+def _is_ordinal(text: str, i: int) -> bool:
+    """Whether the 一 at `i` is a digit among digits or names a place in a row."""
+    return text[i + 1] in _DIGITS + "十月号楼班" or (i > 0 and text[i - 1] in _DIGITS + "十月")
+
+
+def _change_doubled(word: Word, syllables: list[str], public: bool) -> None:
+    text = word.text
+    if word.tag[:1] in {"n", "v", "a"} and text not in _KEEP_TONE and (public or len(text) == 2):
+        for i in range(1, len(text)):
+            if text[i] == text[i - 1]:
+                _set(syllables, i, "5")
+
+
+def _has_neutral_end(word: Word, public: bool) -> bool:
     text, tag = word.text, word.tag
-    for i in range(1, len(text)):
-        if text[i] == text[i - 1] and tag[:1] in {"n", "v", "a"} and text not in _KEEP_TONE:
-            _set(syllables, i, "5")
+    if text[-1] in _PARTICLES or (public and text[-1] in "的地得"):
+        return True
+    if len(text) == 1:
+        return False
+    plural = text[-1] in "们子" and tag in {"r", "n"} and text not in _KEEP_TONE
+    direction = text[-1] in "来去" and text[-2] in "上下进出回过起开"
+    inside = text[-1] in "上下里" and tag in {"s", "l", "f"} and (public or text[0] not in "以之向朝往")
+    return plural or direction or inside
+
+
+def _change_neutral(word: Word, syllables: list[str], public: bool) -> None:
+    text = word.text
     counted = text.find("个")
-    if (
-        text[-1] in _PARTICLES
-        or text[-1] in "的地得"
-        or (len(text) > 1 and text[-1] in "们子" and tag in {"r", "n"} and text not in _KEEP_TONE)
-        or (len(text) > 1 and text[-1] in "上下里" and tag in {"s", "l", "f"})
-        or (len(text) > 1 and text[-1] in "来去" and text[-2] in "上下进出回过起开")
-    ):
+    if _has_neutral_end(word, public):
         _set(syllables, -1, "5")
     elif text == "个" or (counted >= 1 and (text[counted - 1].isnumeric() or text[counted - 1] in _OFTEN_COUNTED)):
         _set(syllables, counted, "5")
     elif text in neutral_words() or text[-2:] in neutral_words():
         _set(syllables, -1, "5")
+    if len(text) == 1:
+        return
     first, second = split_in_two(text)
     for part, end in ((first, len(first)), (second, len(text))):
         if part and (part in neutral_words() or part[-2:] in neutral_words()):

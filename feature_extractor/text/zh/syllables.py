@@ -66,7 +66,9 @@ def with_tone(syllable: str, tone: str) -> str:
 def _split(spelling: str) -> tuple[str, str]:
     if spelling[0] in _ZERO:
         return _ZERO[spelling[0]], spelling
-    initial = next(c for c in _INITIALS if spelling.startswith(c))
+    initial = next((c for c in _INITIALS if spelling.startswith(c)), "")
+    if not initial:
+        return "UNK", spelling
     final = spelling[len(initial) :]
     if final == "i":
         final = "ir" if initial in {"zh", "ch", "sh", "r"} else "i0" if initial in {"z", "c", "s"} else "i"

@@ -1,0 +1,203 @@
+"""Characters with several readings, decided by the words around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+
+from feature_extractor.text.zh.pinyin import phrases, word_syllables
+from feature_extractor.text.zh.segment import Word
+
+
+@dataclass(frozen=True)
+class Place:
+    """A one-character word with its neighbours; at the ends and beside marks a neighbour has empty text and tag `x`."""
+
+    word: Word
+    before: Word
+    after: Word
+
+
+_NONE = Word("", "x")
+
+
+def sentence_syllables(words: list[Word]) -> list[str]:
+    """One syllable per character of the words; a mark stands for itself.
+
+    一 and 不 come in their own tone, although pypinyin lists some words with the tone changed.
+    """
+    text = "".join(word.text for word in words)
+    own = {"一": "yi1", "不": "bu4"}
+    syllables = _as_listed(words)
+    return [own.get(c, s) if c in own and s[-1] != "5" else s for c, s in zip(text, syllables, strict=True)]
+
+
+def _as_listed(words: list[Word]) -> list[str]:
+    result: list[str] = []
+    i = 0
+    while i < len(words):
+        word = words[i]
+        pair = word.text + words[i + 1].text if i + 1 < len(words) else ""
+        if len(pair) == 2 and pair[0] != "一" and pair in _known_pairs():
+            result.extend(phrases().get(pair) or word_syllables(pair))
+            i += 2
+            continue
+        result.extend(_word(words, i))
+        i += 1
+    return result
+
+
+def _word(words: list[Word], i: int) -> list[str]:
+    text = words[i].text
+    if len(text) == 1 and text in _RULES:
+        before = words[i - 1] if i and words[i - 1].tag != "x" else _NONE
+        after = words[i + 1] if i + 1 < len(words) and words[i + 1].tag != "x" else _NONE
+        return [_RULES[text](Place(words[i], before, after))]
+    found = phrases().get(text)
+    if found is not None:
+        return found
+    if re.fullmatch("第?[一二三四五六七八九十两几]+行", text):
+        return [*_word([Word(text[:-1], "m")], 0), "hang2"]
+    if len(text) == 3 and text[1] == "得" and text[0] not in "获取赢夺博心难不":
+        return [*_word([Word(text[0], "v")], 0), "de5", *_word([Word(text[2], "a")], 0)]
+    for size in (3, 2):
+        # A listed phrase at either end of a longer word that the dictionary does not list.
+        if len(text) > size and text[:size] in phrases():
+            return [*phrases()[text[:size]], *_word([Word(text[size:], words[i].tag)], 0)]
+        if len(text) > size and text[-size:] in phrases():
+            return [*_word([Word(text[:-size], words[i].tag)], 0), *phrases()[text[-size:]]]
+    return list(word_syllables(text))
+
+
+@lru_cache(maxsize=1)
+def _known_pairs() -> frozenset[str]:
+    pairs = import_module("pypinyin.phrases_dict").phrases_dict
+    return frozenset(pair for pair in (*pairs, *phrases()) if len(pair) == 2)
+
+
+def _de(place: Place) -> str:
+    """得: must (before a verb, after a subject), else the particle."""
+    before, after = place.before, place.after
+    if before.tag == "m":
+        return "de2"
+    if before.tag[:1] in {"v", "a", "i", "l"} or before.text in {"想", "来", "过"}:
+        return "de5"
+    if not before.text and after.text.startswith("了"):
+        return "de2"
+    if after.tag[:1] in {"v", "p", "d"} or after.text[:1] in "把先去有":
+        return "dei3"
+    return "de2" if after.tag[:1] in {"m", "n"} else "de5"
+
+
+def _di(place: Place) -> str:
+    """地: the adverb's particle, else the noun."""
+    adverbial = place.before.tag[:1] in {"d", "a", "z", "i", "l", "v", "o", "b"} or place.before.text[-1:] in "样般"
+    verbal = place.after.tag[:1] in {"v", "d", "p", "a", "l", "i", "r"} or not place.after.text
+    return "de5" if place.before.text and adverbial and verbal else "di4"
+
+
+def _hai(place: Place) -> str:
+    return "huan2" if re.match("[钱书债款清贷账给]|[了完]$", place.after.text) and place.before.tag != "c" else "hai2"
+
+
+def _zhang(place: Place) -> str:
+    grows = place.after.text[:1] and place.after.text[0] in "得大出满成高胖了着在到进"
+    subject = place.before.tag[:1] in {"n", "r", "v", "d"} and place.before.text not in _DEGREE
+    return "zhang3" if grows and (subject or not place.before.text) else "chang2"
+
+
+def _hang(place: Place) -> str:
+    return "hang2" if place.before.tag[:1] == "m" else "xing2"
+
+
+def _wei(place: Place) -> str:
+    linking = place.before.tag[:1] in {"v", "n", "d"} and place.after.tag[:1] in {"m", "n", "a", "x"}
+    reason = place.after.text in {"什么", "何", "此", "了", "其"} or place.after.tag[:1] == "r"
+    return "wei2" if (linking and not reason and place.before.tag != "n") or place.after.tag[:1] == "m" else "wei4"
+
+
+def _zhi(place: Place) -> str:
+    return (
+        "zhi1" if place.before.tag[:1] == "m" or place.before.text in {"这", "那", "哪", "每", "几", "两"} else "zhi3"
+    )
+
+
+def _zhong(place: Place) -> str:
+    return "zhong4" if re.match("[树花菜地田瓜豆草]|庄稼|粮食|水稻|玉米|蔬菜|小麦", place.after.text) else "zhong3"
+
+
+def _chong(place: Place) -> str:
+    return "chong2" if place.after.tag[:1] == "v" and place.before.text not in _DEGREE else "zhong4"
+
+
+def _shu(place: Place) -> str:
+    counts = re.match("[了着过]", place.after.text) or (
+        re.match("[一数钱到出不]", place.after.text) and place.before.tag[:1] != "n"
+    )
+    return "shu3" if counts else "shu4"
+
+
+def _dao(place: Place) -> str:
+    return "dao3" if re.match("[了下在闭塌]", place.after.text) else "dao4"
+
+
+def _diao(place: Place) -> str:
+    return "tiao2" if re.match("[高低大小整音好节成到一]", place.after.text) else "diao4"
+
+
+def _liang(place: Place) -> str:
+    return "liang2" if re.match("一|了|体温|血压|身高|尺寸", place.after.text) else "liang4"
+
+
+def _gan(place: Place) -> str:
+    return "gan1" if place.before.text in _DEGREE or re.match("[了透枯燥]", place.after.text) else "gan4"
+
+
+def _chu(place: Place) -> str:
+    return "chu3" if place.after.text[:1] and place.after.text[0] in "在于死事理" else "chu4"
+
+
+def _bei(place: Place) -> str:
+    return "bei1" if re.match("[着包起了]|书包", place.after.text) else "bei4"
+
+
+def _jiao(place: Place) -> str:
+    return "jiao1" if place.after.tag[:1] in {"r", "n", "v"} or place.after.text[:1] in "会给" else "jiao4"
+
+
+def _ceng(place: Place) -> str:
+    return "zeng1" if place.word.tag == "nr" else "ceng2"
+
+
+_DEGREE = frozenset(
+    [
+        "很",
+        "太",
+        "更",
+        "最",
+        "不",
+        "多",
+        "越",
+        "好",
+        "真",
+        "非常",
+        "十分",
+        "特别",
+        "有点",
+        "比较",
+        "这么",
+        "那么",
+        "极",
+        "挺",
+        "较",
+        "够",
+        "如此",
+    ]
+)
+_RULES: dict[str, Callable[[Place], str]] = {
+    "得": _de, "地": _di, "还": _hai, "长": _zhang, "行": _hang, "为": _wei, "只": _zhi, "种": _zhong, "重": _chong,
+    "数": _shu, "倒": _dao, "调": _diao, "量": _liang, "干": _gan, "处": _chu, "背": _bei, "教": _jiao, "曾": _ceng,
+}  # fmt: skip
