@@ -11,7 +11,7 @@ import typer
 
 from gpt_sovits.cli import options as o
 from gpt_sovits.core.config import Strict, load_config
-from gpt_sovits.core.errors import TextError
+from gpt_sovits.core.errors import AudioError, TextError
 from gpt_sovits.core.files import check_writable
 from gpt_sovits.core.log import configure_logging
 from gpt_sovits.core.resources import resource
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gpt_sovits.pipeline import TTS, Audio
     from gpt_sovits.pipeline.jobs import Job
 
+SUFFIXES = (".wav", ".flac", ".ogg")
 log = logging.getLogger(__name__)
 
 
@@ -60,7 +61,7 @@ def tts(
     for name in ("text_file", "out", "model", "s1", "s2", "device", "config", "overrides", "verbose"):
         given.pop(name)
     given["text"] = text if text_file is None else _read_text(text_file)
-    check_writable(out)
+    _check_output(out)
 
     from gpt_sovits.pipeline.request import parse_request
 
@@ -98,7 +99,7 @@ def batch(
     configure_logging(verbose)
     for name in ("jobs", "out", "kind", "model", "s1", "s2", "device", "config", "overrides", "verbose"):
         given.pop(name)
-    if kind not in ("wav", "flac", "ogg"):
+    if f".{kind}" not in SUFFIXES:
         raise typer.BadParameter(f"--format {kind}: use wav, flac or ogg")
     check_writable(out / f"recording.{kind}")
 
@@ -137,12 +138,19 @@ def demo(
 ) -> None:
     """Clone the voice that comes with the program and speak with it."""
     configure_logging(verbose)
-    check_writable(out)
+    _check_output(out)
     source = resource("res", "demo", "demo.yaml")
     wanted = load_config(Demo, source)
     speaker = _load(model or wanted.model, device, None, None)
     spoken = wanted.model_dump(exclude={"model", "reference", "text"})
     _report(speaker.speak(wanted.text, reference=source.parent / wanted.reference, **spoken), out)
+
+
+def _check_output(out: Path) -> None:
+    """Find out before the work whether its result can be written."""
+    if out.suffix.lower() not in SUFFIXES and not out.is_dir():
+        raise AudioError(f"cannot write {out}: its name must end in {', '.join(SUFFIXES)}")
+    check_writable(out)
 
 
 def _load(model: str, device: str, s1: Path | None, s2: Path | None) -> TTS:

@@ -14,7 +14,9 @@ app = typer.Typer(help="Train a stage on a folder that `prep run` made.", no_arg
 
 Experiment = Annotated[Path, typer.Argument(help="the prepared folder")]
 Out = Annotated[Path, typer.Option("--out", help="folder for checkpoints, logs and the finished weights")]
-Recipe = Annotated[str | None, typer.Option("--config", help="a training recipe: a YAML file, or a name under configs/")]
+Recipe = Annotated[
+    str | None, typer.Option("--config", help="a training recipe: a YAML file, or a name under configs/")
+]
 
 
 @app.command()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from feature_extractor.bert import phone_features
 from feature_extractor.text import analyse
-from feature_extractor.text.split import pre_segment
+from feature_extractor.text.split import pre_segment, replace_consecutive_punctuation
 from gpt_sovits.core.errors import TextError
 from gpt_sovits.pipeline.parts import Parts
 
@@ -38,7 +38,7 @@ def read_text(
     """
     sentences: list[Sentence] = []
     failures: list[TextError] = []
-    for piece in pre_segment(text.strip("\n"), language, cut):
+    for piece in pre_segment(replace_consecutive_punctuation(text), language, cut):
         try:
             sentences.append(read_sentence(parts, piece, language, compat))
         except TextError as error:

@@ -158,7 +158,7 @@ class TTS:
     def _report(self, task: Task, spoken: dict[int, Spoken]) -> list[str]:
         """Everything that went wrong so far; what went wrong in `spoken` is logged."""
         faults = [
-            f"sentence {place + 1} {spoken[place].fault}: {task.sentences[place].text!r}"
+            f"sentence {place + 1} {spoken[place].fault}: {task.sentences[place].text.strip()!r}"
             for place in sorted(spoken)
             if spoken[place].fault is not None
         ]

@@ -16,6 +16,7 @@ from feature_extractor.audio import load_audio, save_audio
 from gpt_sovits.core.errors import AudioError, CheckpointError, InputError, ReferenceAudioError, StorageError, TextError
 from gpt_sovits.pipeline import TTS, Audio
 from gpt_sovits.pipeline.prompt import read_voice
+from gpt_sovits.pipeline.request import parse_request
 
 TEXT = "The train was late. She waited, and read. Then it came. They left at noon."
 QUICK = {"language": "en", "cut": "cut5", "max_codes": 30, "retries": 0, "seed": 7}
@@ -149,6 +150,42 @@ def test_an_endless_sentence_is_drawn_again(tts: TTS, ben: Path) -> None:
 
     assert {faulty(seed, 0) for seed in range(8)} == {True, False}
     assert {faulty(seed, 40) for seed in range(8)} == {False}
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_fragments_are_the_whole(tts: TTS, ben: Path, size: int) -> None:
+    request = parse_request({"text": TEXT, "reference": ben, **QUICK, "batch_size": size})
+    fragments = list(tts.fragments(request))
+    assert len(fragments) == -(-5 // size)
+    np.testing.assert_allclose(np.concatenate(fragments), tts.run(request).samples, atol=1e-5)
+
+
+@pytest.mark.parametrize("speed", [1.0, 1.5])
+@pytest.mark.parametrize("at_silence", [True, False])
+def test_a_stream_lasts_as_long_as_the_whole(tts: TTS, ben: Path, at_silence: bool, speed: float) -> None:
+    request = parse_request({"text": TEXT, "reference": ben, **QUICK, "max_codes": 60, "speed": speed})
+    pieces = list(tts.stream(request, 16, at_silence))
+    whole = tts.run(request)
+    assert len(pieces) > 5 and all(np.abs(piece).max() <= 1 for piece in pieces)
+    # joining where it fits best leaves out up to 320 samples at a seam, another speed adds up to a frame of 640
+    seams = sum(len(codes) // 16 + 1 for codes in whole.codes)
+    assert -320 * seams <= sum(map(len, pieces)) - len(whole.samples) <= (640 * seams if speed != 1 else 0)
+    assert not np.array_equal(pieces[0][:1000], np.zeros(1000))
+    np.testing.assert_array_equal(np.concatenate(pieces), np.concatenate(list(tts.stream(request, 16, at_silence))))
+
+
+def test_a_stream_of_one_piece_is_the_whole(tts: TTS, ben: Path) -> None:
+    request = parse_request({"text": "The train was late.", "reference": ben, **QUICK, "noise_scale": 0})
+    wave, pause = tts.stream(request, 1000, at_silence=False)
+    np.testing.assert_allclose(np.concatenate([wave, pause]), tts.run(request).samples, atol=1e-5)
+
+
+def test_an_unfinished_stream_sets_the_object_free(tts: TTS, ben: Path) -> None:
+    request = parse_request({"text": TEXT, "reference": ben, **QUICK})
+    pieces = tts.stream(request)
+    next(pieces)
+    pieces.close()
+    assert tts.run(request).seconds > 0
 
 
 def test_a_sentence_is_limited_by_its_phones(tts: TTS, ben: Path) -> None:
