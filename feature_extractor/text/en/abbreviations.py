@@ -26,53 +26,14 @@ _MONTHS_SHORT = {
     "Aug": "August", "Sep": "September", "Sept": "September", "Oct": "October", "Nov": "November", "Dec": "December",
 }  # fmt: skip
 _RULERS = [
-    "Henry",
-    "Louis",
-    "George",
-    "Edward",
-    "Charles",
-    "James",
-    "William",
-    "Elizabeth",
-    "Richard",
-    "Philip",
-    "Napoleon",
-    "Catherine",
-    "Alexander",
-    "Nicholas",
-    "Pius",
-    "Paul",
-    "Benedict",
-    "Francis",
-    "Frederick",
-    "Leo",
-    "Gregory",
-    "Innocent",
-    "Clement",
-    "Christian",
-    "Gustav",
-    "Ferdinand",
-    "Alfonso",
-    "Peter",
-    "Ivan",
-]
+    "Henry", "Louis", "George", "Edward", "Charles", "James", "William", "Elizabeth", "Richard", "Philip", "Napoleon",
+    "Catherine", "Alexander", "Nicholas", "Pius", "Paul", "Benedict", "Francis", "Frederick", "Leo", "Gregory",
+    "Innocent", "Clement", "Christian", "Gustav", "Ferdinand", "Alfonso", "Peter", "Ivan",
+]  # fmt: skip
 _PARTS = [
-    "Chapter",
-    "Part",
-    "Section",
-    "Volume",
-    "Act",
-    "Scene",
-    "Book",
-    "War",
-    "Phase",
-    "Type",
-    "Class",
-    "Article",
-    "Appendix",
-    "Title",
-    "Bowl",
-]
+    "Chapter", "Part", "Section", "Volume", "Act", "Scene", "Book", "War", "Phase", "Type", "Class", "Article",
+    "Appendix", "Title", "Bowl",
+]  # fmt: skip
 _WITHOUT_DOT = ["Mr", "Mrs", "Ms", "Dr", "St", "Mt", "Prof", "Capt", "Lt", "Sgt"]
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
@@ -101,7 +62,7 @@ def _fixed() -> list[tuple[re.Pattern[str], str]]:
         (r"\bw/o\b", "without"),
         (r"\bw/(?=\s|[a-z])", "with "),
         (r"\b24/7\b", "twenty-four seven"),
-        (r"(?<=\w )St\.(?=\s|$|,)", "Street"),
+        (r"(?<=[a-z] )St\.(?=\s*(?:$|,|[a-z]))", "Street"),
         (r"\b([ap])\.\s?m\.(?=\s+[A-Z]|\s*$)", r"\1M."),
         (r"\b([AaPp])\.\s?[Mm]\.", r"\1M"),
         (r"\b([A-Z])\.\s?(?=[A-Z]\b\.?)", r"\1 "),
@@ -114,7 +75,7 @@ def _fixed() -> list[tuple[re.Pattern[str], str]]:
 
 @lru_cache(maxsize=1)
 def _titles() -> re.Pattern[str]:
-    return re.compile(rf"\b(?:({'|'.join(_TITLES)})\.\s*|({'|'.join(_WITHOUT_DOT)})\s+)(?=[A-Z])")
+    return re.compile(rf"\b(?:({'|'.join(_TITLES)})\.\s*|({'|'.join(_WITHOUT_DOT)})\s+)(?=[A-Z(])")
 
 
 @lru_cache(maxsize=1)

@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 
 from feature_extractor.text.en.lexicon import homographs
-from feature_extractor.text.en.normalise import normalise
 from feature_extractor.text.en.tagger import tagger
 from feature_extractor.text.en.words import word_phones
 
 _TOKEN = re.compile(r"[A-Za-z']+(?:-[A-Za-z']+)*|[,.?!…]")
 _VOWELS = "AEIOU"
-_HAVE = {"have", "has", "had", "having", "'ve", "i've", "you've", "we've", "they've", "be", "been", "was", "were", "is", "are", "being"}  # fmt: skip
-_BARE = {"to", "will", "would", "can", "could", "should", "may", "might", "must", "shall", "did", "do", "does", "not",
-         "don't", "didn't", "doesn't", "can't", "won't", "i'll", "you'll", "please", "let's"}  # fmt: skip
-
-
-def english(text: str) -> tuple[list[str], str]:
-    """Phones and normalised text of English text."""
-    words = normalise(text)
-    return phones_of(words), words
+_HAVE = {
+    "have", "has", "had", "having", "i've", "you've", "we've", "they've", "be", "been", "being", "was", "were", "is",
+    "are",
+}  # fmt: skip
+_BARE = {
+    "to", "will", "would", "can", "could", "should", "may", "might", "must", "shall", "did", "do", "does", "not",
+    "don't", "didn't", "doesn't", "can't", "won't", "i'll", "you'll", "please", "let's",
+}  # fmt: skip
 
 
 def phones_of(text: str) -> list[str]:

@@ -14,7 +14,10 @@ from gpt_sovits.core.resources import resource
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
-_MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]  # fmt: skip
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 _MONTH = "|".join(_MONTHS)
 _NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,5}|\d+)(?:\.\d+)?"
 _MONEY = {
@@ -22,13 +25,7 @@ _MONEY = {
     "₩": ("won", ""),
 }  # fmt: skip
 _ONE_UNIT = {"feet": "foot", "hertz": "hertz", "percent": "percent"}
-_PUNCTUATION = str.maketrans(
-    {
-        "，": ",", "。": ".", "！": "!", "？": "?", "；": ";", "：": ":", "、": ",", "’": "'", "‘": "'", "ʼ": "'", "`": "'",
-        "“": '"', "”": '"', "（": "(", "）": ")", "～": "~", "–": "–", "‐": "-", "‑": "-", "−": "-", "⁄": "/", "´": "'",
-        "\u200b": "", "\ufeff": "", "\u00ad": "",
-    }
-)  # fmt: skip
+_PUNCTUATION = str.maketrans("，。！？；：、’‘ʼ`´“”（）～‐‑−⁄", ",.!?;:,'''''\"\"()~---/", "\u200b\ufeff\u00ad")
 
 
 def normalise(text: str) -> str:
@@ -173,7 +170,8 @@ def _month_day(match: re.Match[str]) -> str:
 
 
 def _day_month(match: re.Match[str]) -> str:
-    return f"{ordinal(int(match[1]))} of {match[2]}" + (f", {year(int(match[3]))}" if match[3] else "")
+    article = "" if re.search(r"(?i)\bthe\s+$", match.string[: match.start()]) else "the "
+    return f"{article}{ordinal(int(match[1]))} of {match[2]}" + (f", {year(int(match[3]))}" if match[3] else "")
 
 
 def _time(match: re.Match[str]) -> str:

@@ -1,8 +1,8 @@
 """English exactly as the public GPT-SoVITS reads it, faults included; for its checkpoints.
 
 What differs from our own reading: most marks vanish instead of becoming pauses, abbreviations stay as they are,
-`1990s` is "nineteen ninety seconds", every capital inside a word starts a new word, hyphenated words that the dictionary
-lacks go to the network whole, and the article before vowels stays as it is.
+`1990s` is "nineteen ninety seconds", every capital inside a word starts a new word, and hyphenated words that the
+dictionary lacks go to the network whole.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def phones_of(text: str) -> list[str]:
     return phones if len(phones) >= _FEWEST else [",", *phones]
 
 
-def _token_phones(token: str, tag: str) -> list[str]:
-    word = token.lower()
+def _token_phones(written: str, tag: str) -> list[str]:
+    word = written.lower()
     if not re.search("[a-z]", word):
         return [word]
     if len(word) == 1:
-        return ["EY1"] if token == "A" else _entry(word)
+        return ["EY1"] if written == "A" else _entry(word)
     homograph = _homographs().get(word)
     if homograph is not None:
         (wanted,) = homograph.tags

@@ -11,52 +11,11 @@ from feature_extractor.text.en.neural import spelling_to_sound
 
 _VOICELESS = {"P", "T", "K", "F", "TH"}
 _SIBILANT = {"S", "Z", "SH", "ZH", "CH", "JH"}
-_INITIALISMS = frozenset(
-    [
-        "AI",
-        "AM",
-        "PM",
-        "US",
-        "IT",
-        "UK",
-        "EU",
-        "UN",
-        "TV",
-        "ID",
-        "PC",
-        "CD",
-        "DVD",
-        "WHO",
-        "IRS",
-        "CIA",
-        "FBI",
-        "USA",
-        "ATM",
-        "CEO",
-        "CFO",
-        "CTO",
-        "HR",
-        "PR",
-        "VIP",
-        "DIY",
-        "FAQ",
-        "HIV",
-        "MS",
-        "BC",
-        "IQ",
-        "IP",
-        "OS",
-        "PE",
-        "IOS",
-        "UI",
-        "ER",
-        "DC",
-        "LA",
-        "NY",
-        "JFK",
-        "PIN",
-    ]
-) - {"PIN"}
+_INITIALISMS = {
+    "AI", "AM", "PM", "US", "IT", "UK", "EU", "UN", "TV", "ID", "PC", "CD", "DVD", "WHO", "IRS", "CIA", "FBI", "USA",
+    "ATM", "CEO", "CFO", "CTO", "HR", "PR", "VIP", "DIY", "FAQ", "HIV", "MS", "BC", "IQ", "IP", "OS", "PE", "IOS", "UI",
+    "ER", "DC", "LA", "NY", "JFK",
+}  # fmt: skip
 """Read letter by letter when in capitals, although the dictionary knows a word of that spelling."""
 _PIECES = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 _LONGEST = 64

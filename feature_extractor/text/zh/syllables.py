@@ -5,30 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 _INITIALS = [
-    "zh",
-    "ch",
-    "sh",
-    "b",
-    "p",
-    "m",
-    "f",
-    "d",
-    "t",
-    "n",
-    "l",
-    "g",
-    "k",
-    "h",
-    "j",
-    "q",
-    "x",
-    "r",
-    "z",
-    "c",
-    "s",
-    "y",
+    "zh", "ch", "sh", "b", "p", "m", "f", "d", "t", "n", "l", "g", "k", "h", "j", "q", "x", "r", "z", "c", "s", "y",
     "w",
-]
+]  # fmt: skip
 _ZERO = {"a": "AA", "e": "EE", "o": "OO"}
 _WHOLE = {"ye": ("y", "E"), "yan": ("y", "En"), "yue": ("y", "ve"), "yuan": ("y", "van"), "yun": ("y", "vn"),
           "yu": ("y", "v")}  # fmt: skip
