@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
 from ar.convert import load_text2semantic
@@ -17,7 +19,9 @@ from gpt_sovits.core.errors import CheckpointError, ConfigError, DatasetError
 from gpt_sovits.train.run import Trained
 from gpt_sovits.train.s1 import train_s1
 from gpt_sovits.train.s2 import train_s2
-from sovits.checkpoint import load_sovits
+from sovits.batch import Batch
+from sovits.checkpoint import load_sovits, save_sovits
+from sovits.task import SynthesizerTask
 
 QUIET = ["run.progress=false", "run.log_every=1", "run.validate_every=4"]
 Train = Callable[..., Trained]
@@ -54,6 +58,25 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
     assert not equal(weights(stage, tmp_path / "parts"), weights(stage, model.folder))
 
 
+def test_ctrl_c_saves_and_the_next_run_goes_on(
+    experiment: Path, model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run("s2", experiment, model.folder, tmp_path / "whole", max_steps=3)
+    plain = SynthesizerTask.training_step
+
+    def pressed(task: SynthesizerTask, batch: Batch, index: int) -> None:
+        plain(task, batch, index)
+        if task.steps == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SynthesizerTask, "training_step", pressed)
+        stopped = run("s2", experiment, model.folder, tmp_path / "parts", max_steps=3)
+    assert stopped.interrupted and stopped.steps == 2 and "go on" in str(stopped)
+    assert run("s2", experiment, model.folder, tmp_path / "parts", max_steps=3).steps == whole.steps == 3
+    assert equal(weights("s2", tmp_path / "parts"), weights("s2", tmp_path / "whole"))
+
+
 def test_both_stages_meet_in_one_model(experiment: Path, model: Bundle, tmp_path: Path) -> None:
     out = tmp_path / "voice"
     run("s2", experiment, model.folder, out, max_steps=1)
@@ -78,10 +101,14 @@ def test_the_quantizer_stays_as_it_is(experiment: Path, model: Bundle, tmp_path:
     assert not torch.equal(before["prior.exit.weight"], after["prior.exit.weight"])
 
 
-def test_an_unfinished_recipe_runs_its_epochs(experiment: Path, model: Bundle, tmp_path: Path) -> None:
+def test_a_longer_recipe_goes_on_and_validation_is_heard(experiment: Path, model: Bundle, tmp_path: Path) -> None:
     """Ten of eleven utterances in batches of three: four batches an epoch."""
     assert run("s2", experiment, model.folder, tmp_path, "epochs=1").steps == 4
     assert run("s2", experiment, model.folder, tmp_path, "epochs=2").steps == 8
+    board = EventAccumulator(str(tmp_path / "logs" / "s2" / "tensorboard" / "version_0"))
+    tags = board.Reload().Tags()
+    assert {tag.split("/")[1] for tag in tags["audio"]} == {"recorded", "generated"}
+    assert len(tags["images"]) == 1 and "val/mel_distance" in tags["scalars"]
 
 
 @pytest.mark.parametrize("stage", ["s1", "s2"])
@@ -105,8 +132,6 @@ def test_a_checkpoint_of_another_model_is_refused(experiment: Path, model: Bundl
 
 
 def test_a_speaking_only_model_cannot_be_trained(experiment: Path, model: Bundle, tmp_path: Path) -> None:
-    from sovits.checkpoint import save_sovits
-
     save_sovits(tmp_path / "s2.safetensors", load_sovits(model.need("s2")), posterior=False)
     values = model.manifest.model_dump(mode="json", exclude_none=True)
     values.update(hubert=str(model.need("hubert")), s1=str(model.need("s1")))

@@ -1,0 +1,128 @@
+"""The second stage's training task: schedules, the late start of the discriminators, averaging, what is left alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from pytorch_lightning import Callback, Trainer
+from torch.utils.data import DataLoader
+
+from gpt_sovits.core.config import load_config
+from sovits.batch import Batch
+from sovits.config import DiscriminatorConfig, SynthesizerConfig
+from sovits.model import Synthesizer
+from sovits.picture import mel_picture
+from sovits.recipe import CosineDecay, EpochDecay, LossWeights, SynthesizerTaskConfig
+from sovits.task import SynthesizerTask
+
+FRAMES = 24
+JUDGES = DiscriminatorConfig(periods=(2,), width=1 / 64)
+
+
+def a_task(**settings: Any) -> SynthesizerTask:
+    torch.manual_seed(0)
+    config = load_config(SynthesizerConfig, "debug/s2", ["quantizer.frozen=true"])
+    return SynthesizerTask(Synthesizer(config), SynthesizerTaskConfig(discriminator=JUDGES, **settings))
+
+
+def a_batch(task: SynthesizerTask) -> Batch:
+    config = task.model.config
+    random = torch.Generator().manual_seed(1)
+    return Batch(
+        names=("a", "b"),
+        hubert=torch.randn(2, config.quantizer.width, FRAMES, generator=random),
+        spec=torch.rand(2, config.spectrogram.bins, FRAMES, generator=random),
+        spec_lengths=torch.tensor([FRAMES, FRAMES - 4]),
+        wave=torch.rand(2, 1, FRAMES * config.spectrogram.hop, generator=random) - 0.5,
+        wave_lengths=torch.tensor([FRAMES, FRAMES - 4]) * config.spectrogram.hop,
+        phones=torch.randint(1, 300, (2, 7), generator=random),
+        phone_lengths=torch.tensor([7, 5]),
+    )
+
+
+class Rows(Callback):
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_batch_end(self, trainer: Trainer, *rest: Any) -> None:
+        self.rows.append({name: float(value) for name, value in trainer.callback_metrics.items()})
+        trainer.callback_metrics.clear()
+
+
+def run(task: SynthesizerTask, steps: int) -> list[dict[str, float]]:
+    rows = Rows()
+    trainer = Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        callbacks=[rows],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(task, DataLoader([a_batch(task)] * steps, batch_size=None))
+    return rows.rows
+
+
+def test_epoch_decay_counts_the_first_epoch() -> None:
+    decay = EpochDecay(factor=0.5)
+    assert [decay.scale(step, 2) for step in range(5)] == [0.5, 0.5, 0.25, 0.25, 0.125]
+
+
+def test_cosine_rises_and_falls() -> None:
+    decay = CosineDecay(warmup=10, steps=110, remainder=0.2)
+    assert decay.scale(0, 1) == pytest.approx(0.1) and decay.scale(9, 1) == pytest.approx(1)
+    assert decay.scale(60, 1) == pytest.approx(0.6) and decay.scale(500, 1) == pytest.approx(0.2)
+
+
+def test_the_reconstruction_improves_and_text_learns_slower() -> None:
+    task = a_task(rate=2e-3, text_rate=0.0, weight_decay=0.0, weights=LossWeights(spectral=1.0))
+    embedding = task.model.prior.embedding.weight.clone()
+    rows = run(task, 12)
+    assert rows[-1]["train/mel"] < rows[0]["train/mel"] and rows[-1]["train/spectral"] < rows[0]["train/spectral"]
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+    assert torch.equal(task.model.prior.embedding.weight, embedding)
+
+
+def test_discriminators_join_late() -> None:
+    task = a_task(adversarial_start=2)
+    before = [p.clone() for p in task.discriminator.parameters()]
+    assert all("train/adversarial" not in row for row in run(task, 2))
+    assert all(torch.equal(a, b) for a, b in zip(before, task.discriminator.parameters(), strict=True))
+    assert all("train/discriminator" in row and "train/feature" in row for row in run(task, 1))
+    assert not all(torch.equal(a, b) for a, b in zip(before, task.discriminator.parameters(), strict=True))
+
+
+def test_a_frozen_quantizer_is_never_touched() -> None:
+    task = a_task()
+    kept = [*task.model.content.parameters(), *task.model.quantizer.buffers()]
+    before = [value.clone() for value in kept]
+    run(task, 2)
+    assert all(torch.equal(a, b) for a, b in zip(before, kept, strict=True))
+
+
+def test_the_average_follows_the_weights() -> None:
+    task = a_task(average=0.5, rate=1e-2)
+    start = task.model.prior.exit.weight.clone()
+    run(task, 3)
+    assert task.trained is task.average is not None
+    now, mean = task.model.prior.exit.weight, task.trained.prior.exit.weight
+    assert not torch.equal(mean, start) and not torch.equal(mean, now)
+    assert (mean - start).norm() < (now - start).norm()
+
+
+def test_clipping_bounds_the_step_not_the_log() -> None:
+    """Adam is blind to a constant factor, so clipping shows where gradients change size: in its mean squares."""
+    task = a_task(clip=1e-3)
+    rows = run(task, 1)
+    assert rows[0]["train/generator_gradient"] > 1e-3
+    gradients = [p.grad.square().sum() for p in task.model.parameters() if p.grad is not None]
+    assert torch.stack(gradients).sum().sqrt() <= 1.01e-3
+
+
+def test_the_picture_stacks_both_spectrograms() -> None:
+    picture = mel_picture(torch.randn(128, 30), torch.randn(128, 28))
+    assert picture.shape == (1, 258, 28) and picture.min() >= 0 and picture.max() <= 1
