@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gpt_sovits.cli import options as o
 from gpt_sovits.core.log import configure_logging
 
+if TYPE_CHECKING:
+    from gpt_sovits.train.run import Trained
+
 app = typer.Typer(help="Train a stage on a folder that `prep run` made.", no_args_is_help=True)
 
+STOPPED = 130
+"""Exit code of a training that was asked to stop, as shells know it."""
+
 Experiment = Annotated[Path, typer.Argument(help="the prepared folder")]
-Out = Annotated[Path, typer.Option("--out", help="folder for checkpoints, logs and the finished weights")]
-Recipe = Annotated[
-    str | None, typer.Option("--config", help="a training recipe: a YAML file, or a name under configs/")
-]
+Out = Annotated[Path, typer.Option("--out", help="the voice model to write; both stages may share it")]
+Recipe = Annotated[str | None, typer.Option("--config", help="a recipe: a YAML file, or its name under configs/")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="name=value for the recipe, run.name=value for the run")]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="optimizer steps in place of the recipe's epochs")]
+Minutes = Annotated[float | None, typer.Option("--minutes", help="stop after so many minutes")]
+Seed = Annotated[int | None, typer.Option("--seed", help="of noise, segments and dropout")]
+Restart = Annotated[bool, typer.Option("--restart", help="start over where --out holds an earlier run")]
 
 
 @app.command()
@@ -25,16 +34,32 @@ def s1(
     out: Out,
     model: o.Model = "tiny",
     config: Recipe = None,
-    overrides: o.Set = None,
+    overrides: Set = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    seed: Seed = None,
+    restart: Restart = False,
     device: o.Device = "auto",
     verbose: o.Verbose = False,
 ) -> None:
-    """Text to semantic codes. Run it again to continue a run that was stopped."""
+    """Text to semantic codes. The same command again goes on where it was stopped."""
     configure_logging(verbose)
     from gpt_sovits.train.s1 import train_s1
 
-    finished = train_s1(experiment, model, out, config=config, overrides=overrides or (), device=device)
-    typer.echo(str(finished))
+    _report(
+        train_s1(
+            experiment,
+            model,
+            out,
+            config,
+            overrides or (),
+            seed=seed,
+            resume=not restart,
+            device=device,
+            max_steps=steps,
+            max_minutes=minutes,
+        )
+    )
 
 
 @app.command()
@@ -43,13 +68,35 @@ def s2(
     out: Out,
     model: o.Model = "tiny",
     config: Recipe = None,
-    overrides: o.Set = None,
+    overrides: Set = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    seed: Seed = None,
+    restart: Restart = False,
     device: o.Device = "auto",
     verbose: o.Verbose = False,
 ) -> None:
-    """Semantic codes to waveform. Run it again to continue a run that was stopped."""
+    """Semantic codes to waveform. The same command again goes on where it was stopped."""
     configure_logging(verbose)
     from gpt_sovits.train.s2 import train_s2
 
-    finished = train_s2(experiment, model, out, config=config, overrides=overrides or (), device=device)
-    typer.echo(str(finished))
+    _report(
+        train_s2(
+            experiment,
+            model,
+            out,
+            config,
+            overrides or (),
+            seed=seed,
+            resume=not restart,
+            device=device,
+            max_steps=steps,
+            max_minutes=minutes,
+        )
+    )
+
+
+def _report(trained: Trained) -> None:
+    typer.echo(str(trained))
+    if trained.interrupted:
+        raise typer.Exit(STOPPED)

@@ -56,6 +56,9 @@ def check_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise StorageError(f"cannot write {path}: it is a folder; name a file in it")
+    blocking = next((place for place in path.parents if place.exists() and not place.is_dir()), None)
+    if blocking is not None:
+        raise StorageError(f"cannot write {path}: {blocking} is not a folder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):

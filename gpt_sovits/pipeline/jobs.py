@@ -104,8 +104,9 @@ def _json_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 def _table_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
     delimiter = DELIMITERS[path.suffix]
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, quoting=quoting)
+    lines = text.splitlines(keepends=True)
+    # quotes mean something in csv only
+    reader = csv.reader(lines) if delimiter == "," else csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     header = next(reader, [])
     unknown = set(header) - {*Request.model_fields, "name"}
     if unknown or not header:

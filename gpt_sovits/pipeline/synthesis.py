@@ -85,7 +85,7 @@ def speak_waves(
         phones, codes = zip(*items.values(), strict=True)
         whole = _decode(parts, voice, torch.cat(phones), torch.cat(codes), options, seed)
         per_code = whole.shape[-1] // sum(map(len, codes))
-        return dict(zip(items, whole.split([len(c) * per_code for c in codes]), strict=True))
+        return dict(zip(items, torch.split(whole, [len(c) * per_code for c in codes]), strict=True))
     return {
         place: _decode(parts, voice, phones, codes, options, derive(seed, "wave", place))
         for place, (phones, codes) in items.items()

@@ -56,7 +56,7 @@ class TTS:
         if isinstance(model, Parts):
             self.parts = model
         else:
-            self.parts = load_parts(model, device, s1 and Path(s1), s2 and Path(s2))
+            self.parts = load_parts(model, device, None if s1 is None else Path(s1), None if s2 is None else Path(s2))
         self._voices: OrderedDict[tuple[str, ...], Voice] = OrderedDict()
         self._lock = threading.Lock()
 

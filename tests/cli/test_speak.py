@@ -82,7 +82,7 @@ def test_bad_input_is_one_sentence(
         "is not a readable safetensors file": ["--model", damaged],
         "none.safetensors does not exist": ["--s1", tmp_path / "none.safetensors"],
         "holds a s1 model, not a s2 model": ["--s2", model_folder / "s1.safetensors"],
-        "file/a.wav: Not a directory": ["--out", tmp_path / "file" / "a.wav"],
+        "file is not a folder": ["--out", tmp_path / "file" / "a.wav"],
         "it is a folder": ["--out", tmp_path],
         "must end in .wav, .flac, .ogg": ["--out", tmp_path / "a.mp3"],
         "top_k: input should be greater": ["--top-k", "0"],
