@@ -190,11 +190,13 @@ def _rename(name: str, rules: tuple[tuple[str, str], ...], side: int) -> str:
 
 
 def _fill(template: str, match: re.Match[str], side: int) -> str:
-    numbers = iter(match.groups())
-    doubled = (lambda n: n // 2) if side == 0 else (lambda n: 2 * n)
-    return re.sub(
-        r"#|\*2", lambda hole: next(numbers) if hole[0] == "#" else str(doubled(int(next(numbers)))), template
-    )
+    """Put the numbers that `match` found into the other side's pattern."""
+    for number in map(int, match.groups()):
+        before, hole, after = re.split(r"(#|\*2)", template, maxsplit=1)
+        if hole == "*2":
+            number = 2 * number if side == 1 else number // 2
+        template = f"{before}{number}{after}"
+    return template
 
 
 def _ready(name: str, value: Tensor, kind: torch.dtype) -> Tensor:

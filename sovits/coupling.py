@@ -14,23 +14,23 @@ class Coupling(nn.Module):
 
     def __init__(self, channels: int, hidden: int, config: FlowConfig, style_width: int) -> None:
         super().__init__()
-        self.half = channels // 2
-        self.entry = nn.Conv1d(self.half, hidden, 1)
+        self.part = channels // 2
+        self.entry = nn.Conv1d(self.part, hidden, 1)
         self.wavenet = WaveNet(hidden, config.kernel, config.layers, style_width)
-        self.exit = nn.Conv1d(hidden, self.half, 1)
+        self.exit = nn.Conv1d(hidden, self.part, 1)
         # The flow starts as the identity.
-        nn.init.zeros_(self.exit.weight)
-        nn.init.zeros_(self.exit.bias)
+        for parameter in self.exit.parameters():
+            nn.init.zeros_(parameter)
 
     def shift(self, kept: Tensor, mask: Tensor, style: Tensor) -> Tensor:
         return self.exit(self.wavenet(self.entry(kept) * mask, mask, style)) * mask
 
     def forward(self, x: Tensor, mask: Tensor, style: Tensor) -> Tensor:
-        kept, moved = x.split(self.half, dim=1)
+        kept, moved = x.chunk(2, dim=1)
         return torch.cat((kept, moved * mask + self.shift(kept, mask, style)), dim=1)
 
     def reverse(self, x: Tensor, mask: Tensor, style: Tensor) -> Tensor:
-        kept, moved = x.split(self.half, dim=1)
+        kept, moved = x.chunk(2, dim=1)
         return torch.cat((kept, (moved - self.shift(kept, mask, style)) * mask), dim=1)
 
 
@@ -50,5 +50,6 @@ class Flow(nn.Module):
     def reverse(self, z: Tensor, mask: Tensor, style: Tensor) -> Tensor:
         """Prior latent [b, c, f] to posterior space; undoes `forward`."""
         for coupling in reversed(self.couplings):
+            assert isinstance(coupling, Coupling)
             z = coupling.reverse(z.flip(1), mask, style)
         return z

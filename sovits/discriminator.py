@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -26,7 +27,7 @@ class Verdict(NamedTuple):
 class ConvStack(nn.Module):
     """Convolutions with leaky ReLU, and a last one that scores."""
 
-    def __init__(self, convs: list[nn.Module], exit: nn.Module) -> None:
+    def __init__(self, convs: Sequence[nn.Conv1d | nn.Conv2d], exit: nn.Conv1d | nn.Conv2d) -> None:
         super().__init__()
         self.convs = nn.ModuleList(normed(conv) for conv in convs)
         self.exit = normed(exit)

@@ -80,7 +80,6 @@ class Istft(nn.Module):
         self.norm = ChannelNorm(width, 1e-6)
         self.project = nn.Conv1d(width, config.n_fft + 2, 1)
         nn.init.trunc_normal_(self.project.weight, std=0.02)
-        nn.init.zeros_(self.project.bias)
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -81,7 +81,7 @@ class Synthesizer(nn.Module):
         Args:
             speaker_embeddings: one [1, e] per reference; needed exactly when the model has a speaker branch.
         """
-        embeddings: list[Tensor | None] = [*(speaker_embeddings or [None] * len(references))]
+        embeddings: list[Tensor] | list[None] = speaker_embeddings or [None] * len(references)
         styles = [self._style(r, None, e) for r, e in zip(references, embeddings, strict=True)]
         return torch.stack(styles).mean(0)
 

@@ -8,14 +8,15 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-M = TypeVar("M", bound=nn.Module)
+M = TypeVar("M", bound=nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d)
 
 
 def normed(module: M, deviation: float | None = None) -> M:
     """Put weight norm on a convolution, first drawing its weight from N(0, deviation) when one is given."""
     if deviation is not None:
         nn.init.normal_(module.weight, 0.0, deviation)
-    return weight_norm(module)
+    weight_norm(module)
+    return module
 
 
 def normed_names(root: nn.Module) -> list[str]:
