@@ -78,11 +78,20 @@ class LossWeights(Strict):
 
     mel: float = 45.0
     kl: float = 1.0
+    kl_start: float = 1.0
+    """Share of `kl` at the first step. A training from nothing gains from little at first: else the posterior, which
+    reconstructs, is drawn to a prior that knows nothing yet."""
+    kl_rise: int = 0
+    """Steps over which the share grows to the whole."""
     adversarial: float = 1.0
     feature: float = 1.0
     commitment: float = 1.0
     spectral: float = 0.0
     """Multi-resolution STFT loss; the public recipe has none, short trainings gain from it."""
+
+    def kl_at(self, step: int) -> float:
+        share = 1.0 if self.kl_rise == 0 else min(1.0, step / self.kl_rise)
+        return self.kl * (self.kl_start + (1 - self.kl_start) * share)
 
 
 class SynthesizerTaskConfig(Strict):
@@ -93,6 +102,8 @@ class SynthesizerTaskConfig(Strict):
     rate: float = 1e-4
     text_rate: float = 0.4
     """Factor on the learning rate of what reads the text: embedding, text encoder and cross attention."""
+    discriminator_rate: float = 1.0
+    """Factor on the learning rate of the discriminators."""
     betas: tuple[float, float] = (0.8, 0.99)
     epsilon: float = 1e-9
     weight_decay: float = 0.01

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from typing import Any
 
@@ -14,12 +15,16 @@ from torch.optim import AdamW, Optimizer
 
 from feature_extractor.spectral import mel_spectrogram, spectrogram_to_mel
 from gpt_sovits.core.device import generator
+from gpt_sovits.core.errors import ConfigError
 from sovits.batch import Batch
 from sovits.discriminator import Discriminator
 from sovits.loss import adversarial_loss, discriminator_loss, feature_loss, kl_loss, mel_loss, spectral_loss
 from sovits.model import Synthesizer, TrainingOutput, slice_segments
 from sovits.picture import mel_picture
 from sovits.recipe import SynthesizerTaskConfig
+
+logger = logging.getLogger(__name__)
+MOST_FAULTS = 20
 
 
 class SynthesizerTask(LightningModule):
@@ -46,6 +51,7 @@ class SynthesizerTask(LightningModule):
         self.average = copy.deepcopy(model).requires_grad_(False).eval() if config.average is not None else None
         self.steps_per_epoch = steps_per_epoch
         self.steps = 0
+        self.faults = 0
         if model.config.quantizer.frozen:
             model.content.requires_grad_(False)
             model.quantizer.requires_grad_(False)
@@ -61,7 +67,8 @@ class SynthesizerTask(LightningModule):
         known = {id(p) for p in text}
         rest = [p for p in self.model.parameters() if p.requires_grad and id(p) not in known]
         groups = [{"params": rest, "factor": 1.0}, {"params": text, "factor": self.config.text_rate}]
-        return [self._adam(groups), self._adam([{"params": list(self.discriminator.parameters()), "factor": 1.0}])]
+        judges = {"params": list(self.discriminator.parameters()), "factor": self.config.discriminator_rate}
+        return [self._adam(groups), self._adam([judges])]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         generator_opt, discriminator_opt = self._scheduled_optimizers()
@@ -93,7 +100,7 @@ class SynthesizerTask(LightningModule):
         kl = kl_loss(output.z_prior, output.posterior_log, output.prior_mean, output.prior_log, output.mask)
         losses = {
             "mel": weights.mel * mel_loss(real_mel, self._mel(fake[:, 0])),
-            "kl": weights.kl * kl,
+            "kl": weights.kl_at(self.steps) * kl,
             "commitment": weights.commitment * output.commitment.float(),
         }
         if weights.spectral:
@@ -163,8 +170,20 @@ class SynthesizerTask(LightningModule):
         self.manual_backward(loss)
         limit = math.inf if self.config.clip is None else self.config.clip
         norm = nn.utils.clip_grad_norm_([p for p in module.parameters() if p.grad is not None], limit)
-        optimizer.step()
+        if norm.isfinite():
+            self.faults = 0
+            optimizer.step()
+        else:
+            self._pass_over(name)
         self.log_dict({f"train/{name}": loss.detach(), f"train/{name}_gradient": norm})
+
+    def _pass_over(self, name: str) -> None:
+        logger.warning("step %d: the %s's gradient is not finite; its weights were left alone", self.steps, name)
+        self.faults += 1
+        if self.faults >= MOST_FAULTS:
+            raise ConfigError(
+                f"the gradients have not been finite {MOST_FAULTS} times in a row: lower task.rate, or set task.clip"
+            )
 
     @torch.no_grad()
     def _follow(self) -> None:

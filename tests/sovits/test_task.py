@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, Trainer
 from torch.utils.data import DataLoader
 
 from gpt_sovits.core.config import load_config
+from gpt_sovits.core.errors import ConfigError
 from sovits.batch import Batch
 from sovits.config import DiscriminatorConfig, SynthesizerConfig
 from sovits.model import Synthesizer
@@ -78,10 +79,26 @@ def test_cosine_rises_and_falls() -> None:
     assert decay.scale(60, 1) == pytest.approx(0.6) and decay.scale(500, 1) == pytest.approx(0.2)
 
 
+def test_divergence_counts_little_at_first() -> None:
+    weights = LossWeights(kl=2.0, kl_start=0.1, kl_rise=10)
+    assert [weights.kl_at(step) for step in (0, 5, 10, 99)] == pytest.approx([0.2, 1.1, 2.0, 2.0])
+    assert LossWeights().kl_at(0) == 1.0
+
+
+def test_a_gradient_that_is_no_number_moves_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    task = a_task(weights=LossWeights(mel=float("nan")), adversarial_start=9)
+    before = [p.clone() for p in task.model.parameters()]
+    run(task, 1)
+    assert all(torch.equal(a, b) for a, b in zip(before, task.model.parameters(), strict=True))
+    assert "not finite" in caplog.text
+    with pytest.raises(ConfigError, match="lower task.rate"):
+        run(task, 20)
+
+
 def test_the_reconstruction_improves_and_text_learns_slower() -> None:
     task = a_task(rate=2e-3, text_rate=0.0, weight_decay=0.0, weights=LossWeights(spectral=1.0))
     embedding = task.model.prior.embedding.weight.clone()
-    rows = run(task, 12)
+    rows = run(task, 6)
     assert rows[-1]["train/mel"] < rows[0]["train/mel"] and rows[-1]["train/spectral"] < rows[0]["train/spectral"]
     assert all(math.isfinite(value) for row in rows for value in row.values())
     assert torch.equal(task.model.prior.embedding.weight, embedding)
