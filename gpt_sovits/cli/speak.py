@@ -162,7 +162,8 @@ def _load(model: str, device: str, s1: Path | None, s2: Path | None) -> TTS:
 def _report(audio: Audio, out: Path) -> None:
     audio.save(out)
     typer.echo(f"{out}  {audio.seconds:.1f} s  rtf {audio.rtf:.2f}")
-    log.debug("seed %d, seconds: %s", audio.seed, {name: round(value, 2) for name, value in audio.timings.items()})
+    log.info("seed %d", audio.seed)
+    log.debug("seconds: %s", {name: round(value, 2) for name, value in audio.timings.items()})
 
 
 def _read_text(path: Path) -> str:
