@@ -51,7 +51,7 @@ class SynthesizerTask(LightningModule):
         self.average = copy.deepcopy(model).requires_grad_(False).eval() if config.average is not None else None
         self.steps_per_epoch = steps_per_epoch
         self.steps = 0
-        self.faults = 0
+        self.faults: dict[str, int] = {}
         if model.config.quantizer.frozen:
             model.content.requires_grad_(False)
             model.quantizer.requires_grad_(False)
@@ -171,7 +171,7 @@ class SynthesizerTask(LightningModule):
         limit = math.inf if self.config.clip is None else self.config.clip
         norm = nn.utils.clip_grad_norm_([p for p in module.parameters() if p.grad is not None], limit)
         if norm.isfinite():
-            self.faults = 0
+            self.faults[name] = 0
             optimizer.step()
         else:
             self._pass_over(name)
@@ -179,8 +179,8 @@ class SynthesizerTask(LightningModule):
 
     def _pass_over(self, name: str) -> None:
         logger.warning("step %d: the %s's gradient is not finite; its weights were left alone", self.steps, name)
-        self.faults += 1
-        if self.faults >= MOST_FAULTS:
+        self.faults[name] = self.faults.get(name, 0) + 1
+        if self.faults[name] >= MOST_FAULTS:
             raise ConfigError(
                 f"the gradients have not been finite {MOST_FAULTS} times in a row: lower task.rate, or set task.clip"
             )
