@@ -75,7 +75,7 @@ def _fixed() -> list[tuple[re.Pattern[str], str]]:
 
 @lru_cache(maxsize=1)
 def _titles() -> re.Pattern[str]:
-    return re.compile(rf"\b(?:({'|'.join(_TITLES)})\.\s*|({'|'.join(_WITHOUT_DOT)})\s+)(?=[A-Z(])")
+    return re.compile(rf"\b(?:({'|'.join(_TITLES)})\.\s*|({'|'.join(_WITHOUT_DOT)})\s+)(?=[A-Z(]|and\b)")
 
 
 @lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ _HAVE = {
     "have", "has", "had", "having", "i've", "you've", "we've", "they've", "be", "been", "being", "was", "were", "is",
     "are",
 }  # fmt: skip
+_DETERMINERS = {"the", "a", "an", "this", "that", "these", "those", "my", "your", "his", "her", "its", "our", "their"}
 _BARE = {
     "to", "will", "would", "can", "could", "should", "may", "might", "must", "shall", "did", "do", "does", "not",
     "don't", "didn't", "doesn't", "can't", "won't", "i'll", "you'll", "please", "let's",
@@ -69,4 +70,8 @@ def _tag(i: int, word: str, tokens: list[str], tags: list[str]) -> str:
         late = {"yesterday", "ago", "last", "once"} & {token.lower() for token in tokens}
         if late and tags[i] in {"VBP", "VB", "NN"}:
             return "VBD"
+    following = tokens[i + 1].lower() if i + 1 < len(tokens) else ""
+    if (not before or before[-1] in ",.?!…") and tags[i][:2] in {"NN", "JJ"} and following in _DETERMINERS:
+        # An imperative, which the tagger takes for a noun: "Record the song".
+        return "VB"
     return tags[i]

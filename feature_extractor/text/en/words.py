@@ -84,8 +84,11 @@ def _known(word: str, shouting: bool) -> Phones:
         return tuple(letter_name(lower).split())
     if word.isupper() and not shouting and (word in _INITIALISMS or not re.search("[AEIOUY]", word)):
         return spell(word)
-    found = additions().get(word) or additions().get(lower) or cmudict().get(lower)
-    return tuple(found.split()) if found else ()
+    return _listed(word) or _listed(lower)
+
+
+def _listed(word: str) -> Phones:
+    return tuple((additions().get(word) or cmudict().get(word) or "").split())
 
 
 def _with_apostrophe(word: str, shouting: bool) -> Phones:
@@ -109,9 +112,9 @@ def _inflected(word: str) -> Phones:
     """Regular endings on a word that the dictionary has."""
     for ending, stems in _stems(word):
         for stem in stems:
-            found = cmudict().get(stem) if len(stem) > 2 else None
+            found = _listed(stem) if len(stem) > 2 else ()
             if found:
-                return _join(tuple(found.split()), ending)
+                return _join(found, ending)
     return ()
 
 

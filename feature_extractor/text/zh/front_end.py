@@ -17,6 +17,7 @@ from feature_extractor.text.zh.syllables import is_syllable, syllable_phones
 _SENTENCE = re.compile(r"[^!?…,.\-]*(?:[!?…,.\-]|$)")
 # 一 inside a number keeps its tone whatever follows the number: 一点五倍, 十一倍.
 _COUNTING_ONE = re.compile("一(?=点?[零一二三四五六七八九])|(?<=[零十点])一(?![百千万亿个些])|(?<=十)一(?=个)")
+_LONGEST = 400
 _PAUSES = {"￥": "SP2", "^": "SP3"}
 
 
@@ -38,7 +39,9 @@ def read_chinese(text: str, symbols: str, compat: bool) -> Reading:
 
 
 def _sentences(text: str) -> list[str]:
-    return [part for part in _SENTENCE.findall(text) if part]
+    """Parts that end with a mark; a part of hundreds of characters without one is cut, as segmenting it takes long."""
+    parts = (part for part in _SENTENCE.findall(text) if part)
+    return [part[i : i + _LONGEST] for part in parts for i in range(0, len(part), _LONGEST)]
 
 
 def _reading(normalised: str, sentences: list[list[str]]) -> Reading:

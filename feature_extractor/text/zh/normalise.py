@@ -9,7 +9,7 @@ from functools import lru_cache
 from feature_extractor.text.characters import ascii_digits, read_pairs
 from feature_extractor.text.zh.characters import half_width, simplify
 from feature_extractor.text.zh.numbers import cardinal, digits, number
-from feature_extractor.text.zh.public_normalise import QUANTIFIERS
+from feature_extractor.text.zh.public_normalise import QUANTIFIERS, long_digits
 from gpt_sovits.core.resources import resource
 
 _MONEY = {"￥": "元", "¥": "元", "$": "美元", "€": "欧元", "£": "英镑", "₩": "韩元", "₹": "卢比"}
@@ -22,6 +22,7 @@ _CODE_WORDS = (
     r"(?:号码|编号|代码|密码|房间|航班|车牌|QQ|电话|热线|拨打|邮编|尾号|账号|帐号|"
     r"学号|工号|证号|手机|座机|传真|分机|验证码)"
 )
+_COUNTED = "次|遍|倍|部|届|款|步|句|声|圈|番|种|类|组|点半|点钟|下"
 _NOT_TWO = "月日号楼层级等班路期线环代世百十"
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
@@ -30,6 +31,7 @@ def normalise(text: str) -> str:
     """Chinese characters and the marks `! ? … , .` only."""
     text = half_width(simplify(ascii_digits(text.strip()))).translate(_FORMS)
     text = re.sub(r"(?<=[^\d\s])\s+(?=\d)|(?<=\d)\s+(?=[^\d\s])", "", text)
+    text = long_digits(text)
     for pattern, replace in _rules():
         text = pattern.sub(replace, text)
     text = "".join(_symbols().get(c, c) for c in text)
@@ -89,7 +91,7 @@ def _rules() -> list[Rule]:
         (r"(?<![\d\u4e00-\u9fff])-(?=\d)|(?<=[是为到至])-(?=\d)", lambda m: "负"),
         (r"(?<=\d)-(?=\d)", lambda m: ","),
         (rf"({_CODE_WORDS}\D{{0,3}})(\d{{3,}})", lambda m: m[1] + digits(m[2], one="幺")),
-        (rf"({_NUM})([多余几+]?)({QUANTIFIERS})", _quantity),
+        (rf"({_NUM})([多余几+]?)({_COUNTED}|{QUANTIFIERS})", _quantity),
         (rf"{_NUM}|\.\d+", lambda m: _number(m[0])),
     ]
     return [(re.compile(pattern), replace) for pattern, replace in table]

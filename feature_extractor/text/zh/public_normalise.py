@@ -54,6 +54,11 @@ def sentences(text: str) -> list[str]:
     return [_sentence(part.strip()) for part in re.split(r"\n+", text)]
 
 
+def long_digits(text: str) -> str:
+    """Read more than thirty digits in a row one by one, before the rules, which take long to look through them."""
+    return re.sub(r"\d{31,}", lambda m: digits(m[0], one="幺"), text)
+
+
 def spoken_marks(text: str) -> str:
     """Map the marks to the few that are phones, and delete all else that is not a common character."""
     text = text.replace("嗯", "恩").replace("呣", "母")
@@ -67,7 +72,7 @@ def _symbols() -> dict[str, str]:
 
 
 def _sentence(text: str) -> str:
-    text = half_width(simplify(ascii_digits(text)))
+    text = long_digits(half_width(simplify(ascii_digits(text))))
     for pattern, replace in _rules():
         text = pattern.sub(replace, text)
     for symbol, words in _symbols().items():

@@ -40,8 +40,8 @@ def _as_listed(words: list[Word]) -> list[str]:
     i = 0
     while i < len(words):
         word = words[i]
-        pair = word.text + words[i + 1].text if i + 1 < len(words) else ""
-        if len(pair) == 2 and pair[0] != "一" and pair in _known_pairs():
+        pair = word.text + words[i + 1].text if i + 1 < len(words) and len(word.text) == 1 else ""
+        if pair in phrases() or (len(pair) == 2 and pair in _known_pairs()):
             result.extend(phrases().get(pair) or word_syllables(pair))
             i += 2
             continue
@@ -74,8 +74,10 @@ def _word(words: list[Word], i: int) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _known_pairs() -> frozenset[str]:
+    """Pairs that pypinyin lists; where a rule below knows more, the rule decides."""
+    decided = {*_RULES, "一"}
     pairs = import_module("pypinyin.phrases_dict").phrases_dict
-    return frozenset(pair for pair in (*pairs, *phrases()) if len(pair) == 2)
+    return frozenset(pair for pair in pairs if len(pair) == 2 and not decided & set(pair))
 
 
 def _de(place: Place) -> str:
@@ -126,7 +128,12 @@ def _zhi(place: Place) -> str:
 
 
 def _zhong(place: Place) -> str:
-    return "zhong4" if re.match("[树花菜地田瓜豆草]|庄稼|粮食|水稻|玉米|蔬菜|小麦", place.after.text) else "zhong3"
+    plants = place.before.tag[:1] != "m" and place.before.text not in set("这那哪每各几某两") | {"什么"}
+    return (
+        "zhong4"
+        if plants and re.match("[了过着下上在树花菜地田瓜豆草]|庄稼|粮食|水稻|玉米|蔬菜|小麦", place.after.text)
+        else "zhong3"
+    )
 
 
 def _chong(place: Place) -> str:

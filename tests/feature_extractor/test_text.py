@@ -1,0 +1,133 @@
+"""The front end as a whole: spans, ids, errors, all of Unicode, speed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from feature_extractor.text import TextAnalysis, analyse, read, symbol_table
+from feature_extractor.text.language import LANGUAGES
+from gpt_sovits.core.errors import ConfigError, TextError
+
+WORDS = st.sampled_from(
+    ["你好", "2024年", "hello ", "Dr. ", "3:45", "￥12.5", "%", "-", "...", "，", "。", "’s", "\n", "A.", "℃", "12345678901", "儿", "一", "不"]
+)  # fmt: skip
+TEXTS = st.one_of(
+    st.text(max_size=40),
+    st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), max_size=20),
+    st.lists(st.one_of(WORDS, st.text(max_size=4)), max_size=10).map("".join),
+)
+
+
+def check(text: str, result: TextAnalysis, symbols: str) -> None:
+    table = symbol_table(symbols)
+    assert [table[i] for i in result.ids] == result.phones
+    assert result.normalised == "".join(s.normalised for s in result.segments)
+    position = phone = 0
+    for segment in result.segments:
+        assert segment.start == position
+        assert segment.start <= segment.end <= len(text)
+        assert segment.phones_start == phone
+        position, phone = segment.end, segment.phones_end
+        if segment.word2ph is not None:
+            assert sum(segment.word2ph) == segment.phones_end - segment.phones_start
+            assert len(segment.word2ph) == len(segment.normalised)
+    assert position == len(text)
+    assert phone == len(result.phones)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(TEXTS, st.sampled_from(LANGUAGES), st.sampled_from(["v1", "v2"]), st.booleans())
+def test_any_text_is_read_or_refused_in_words(text: str, language: str, symbols: str, compat: bool) -> None:
+    try:
+        result = analyse(text, language, symbols, compat)
+    except TextError as error:
+        assert str(error)
+    else:
+        check(text, result, symbols)
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "...", "！？", "🙂🙂", "\x00\x07", "\ud800", "مرحبا"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_to_say(text: str, language: str) -> None:
+    with pytest.raises(TextError):
+        analyse(text, language)
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 5000, "a." * 3000, "ab " * 3000, "你好，" * 2000, "$" * 3000 + "1", "1," * 3000, "-1" * 2000]
+)
+def test_long_and_odd_texts_take_linear_time(text: str) -> None:
+    start = time.process_time()
+    for language in ("en", "zh"):
+        check(text, analyse(text, language), "v2")
+    assert time.process_time() - start < 4
+
+
+def test_unknown_names_are_refused_with_the_choices() -> None:
+    with pytest.raises(TextError, match="'fr' is not available; choose one of zh, en, all_zh, auto"):
+        analyse("bonjour", "fr")
+    with pytest.raises(TextError, match="no front end for the language 'ja'"):
+        read("text", "ja")
+    with pytest.raises(ConfigError, match="'v9'; choose one of v1, v2"):
+        analyse("hello", "en", "v9")
+
+
+@pytest.mark.parametrize(("text", "script"), [("これは", "Japanese kana"), ("안녕", "Korean")])
+def test_scripts_without_a_front_end_are_not_dropped_in_silence(text: str, script: str) -> None:
+    with pytest.raises(TextError, match=script):
+        analyse(f"你好 {text}", "auto")
+
+
+def test_short_texts_get_a_full_stop_unless_told_not_to() -> None:
+    assert analyse("Hello!", "en").phones == [".", "HH", "AH0", "L", "OW1", "!"]
+    assert analyse("Hello!", "en", pad_short=False).phones == ["HH", "AH0", "L", "OW1", "!"]
+    assert analyse("Hello!", "en").segments[0].end == 6
+
+
+def test_symbol_tables() -> None:
+    v1, v2 = symbol_table("v1"), symbol_table("v2")
+    assert (len(v1), len(v2)) == (322, 732)
+    assert v2[:322] == v1
+    assert v1 == sorted(v1)
+    assert len(set(v2)) == 732
+
+
+def test_spans_lead_from_phones_to_text() -> None:
+    text = "他说 OK，然后走了。"
+    result = analyse(text, "zh")
+    middle = next(s for s in result.segments if s.language == "en")
+    assert text[middle.start : middle.end] == "OK，"
+    assert result.phones[middle.phones_start : middle.phones_end] == ["OW2", "K", "EY1", ","]
+
+
+def test_importing_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, feature_extractor.text as t; t.analyse('Hello 你好世界', 'zh');"
+        "print([m for m in ('torch', 'nltk', 'g2p_en', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("The quick brown fox jumped over the lazy dog and then ran all the way home again.", "en"),
+        ("却存在对基金持有人中小投资者利益考虑不足的情况，我们应该重新考虑。", "zh"),
+    ],
+)
+def test_a_sentence_takes_milliseconds(text: str, language: str) -> None:
+    analyse(text, language)
+    times = []
+    for _ in range(20):
+        start = time.process_time()
+        analyse(text, language)
+        times.append(time.process_time() - start)
+    assert min(times) < 0.02
