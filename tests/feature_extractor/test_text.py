@@ -15,8 +15,9 @@ from feature_extractor.text.language import LANGUAGES
 from gpt_sovits.core.errors import ConfigError, TextError
 
 WORDS = st.sampled_from(
-    ["你好", "2024年", "hello ", "Dr. ", "3:45", "￥12.5", "%", "-", "...", "，", "。", "’s", "\n", "A.", "℃", "12345678901", "儿", "一", "不"]
-)  # fmt: skip
+    ["你好", "2024年", "hello ", "Dr. ", "3:45", "￥12.5", "%", "-", "...", "，", "。", "’s"]
+    + ["\n", "A.", "℃", "12345678901", "儿", "一", "不"]
+)
 TEXTS = st.one_of(
     st.text(max_size=40),
     st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), max_size=20),
@@ -41,7 +42,7 @@ def check(text: str, result: TextAnalysis, symbols: str) -> None:
     assert phone == len(result.phones)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, st.sampled_from(LANGUAGES), st.sampled_from(["v1", "v2"]), st.booleans())
 def test_any_text_is_read_or_refused_in_words(text: str, language: str, symbols: str, compat: bool) -> None:
     try:
