@@ -63,6 +63,8 @@ def _word(words: list[Word], i: int) -> list[str]:
         return [*_word([Word(text[:-1], "m")], 0), "hang2"]
     if len(text) == 3 and text[1] == "得" and text[0] not in "获取赢夺博心难不":
         return [*_word([Word(text[0], "v")], 0), "de5", *_word([Word(text[2], "a")], 0)]
+    if len(text) == 2 and text[0] in "很太更最越真" and text[1] in "长重":
+        return [*word_syllables(text[0]), "chang2" if text[1] == "长" else "zhong4"]
     for size in (3, 2):
         # A listed phrase at either end of a longer word that the dictionary does not list.
         if len(text) > size and text[:size] in phrases():
