@@ -79,7 +79,7 @@ def stage_2(model: Synthesizer, tokens: int, repeats: int) -> Result:
     """Real-time factor of the decoder: seconds of work per second of sound."""
     config = model.config
     codes, phones = (torch.arange(tokens) % config.quantizer.codes)[None], (torch.arange(60) % config.phonemes)[None]
-    reference = torch.rand(1, config.bins, 200)
+    reference = torch.rand(1, config.spectrogram.bins, 200)
     speakers = None if config.speaker is None else [torch.zeros(1, config.speaker)]
     source = torch.Generator().manual_seed(0)
 
