@@ -131,13 +131,19 @@ def moments(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, tu
 
 
 def compare(actual: dict[str, tuple[float, float]], expected: dict[str, dict[str, float]]) -> None:
+    """Norms to 1e-4; changes to 1e-4 for most tensors and to 1e-2 for all.
+
+    Adam's first steps are signs: of entries whose gradient is next to nothing, a few round the other way.
+    """
     assert actual.keys() == expected.keys()
+    errors = []
     for name, (norm, delta) in actual.items():
         if name.endswith(("conv_k.bias", "w_ks.bias")):
             continue  # softmax ignores what all keys share: the gradient is rounding noise, and Adam enlarges it
         assert close(norm, expected[name]["norm"]), (name, norm, expected[name])
-        # Adam's first steps are signs: of the entries whose gradient is next to nothing, a few round the other way.
-        assert close(delta, expected[name]["delta"], 3e-3), (name, delta, expected[name])
+        assert close(delta, expected[name]["delta"], 1e-2), (name, delta, expected[name])
+        errors.append(abs(delta / (expected[name]["delta"] or 1) - (expected[name]["delta"] > 0)))
+    assert torch.tensor(errors).quantile(0.75) <= 1e-4
 
 
 @pytest.mark.parametrize("version", ["v2", "v2Pro"])
