@@ -49,7 +49,9 @@ class Batch:
     speaker: Tensor | None = None
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        moved: dict[str, Any] = {name: tensor.to(device, non_blocking=non_blocking) for name, tensor in self._tensors().items()}
+        moved: dict[str, Any] = {
+            name: tensor.to(device, non_blocking=non_blocking) for name, tensor in self._tensors().items()
+        }
         return replace(self, **moved)
 
     def pin_memory(self) -> Batch:
