@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ar.attention import SelfAttention
-from ar.loss import Batch
+from ar.config import AlignmentConfig
+from ar.loss import Batch, TrainingOutput, training_loss
 from ar.model import Text2SemanticDecoder, filled
 
 OUTSIDE = -1e4
@@ -82,3 +84,11 @@ def alignment_loss(
     """Mean forward-sum loss of the watched layers."""
     prior = diagonal_prior(batch, spread)
     return torch.stack([forward_sum(text_attention(a, x, batch, head) + prior, batch) for a, x in seen]).mean()
+
+
+def guided_loss(model: Text2SemanticDecoder, batch: Batch, config: AlignmentConfig) -> TrainingOutput:
+    """The usual training loss plus the guide, weighed against the loss per code."""
+    with watch_attention(model, config.layers) as seen:
+        output = training_loss(model, batch)
+    guide = alignment_loss(seen, batch, config.head, config.spread)
+    return replace(output, loss=output.loss + config.weight * guide * output.count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -76,6 +77,27 @@ class AdamWConfig(Strict):
 OptimizerConfig = Annotated[ScaledAdamConfig | AdamWConfig, Field(discriminator="kind")]
 
 
+class JoinConfig(Strict):
+    """Two utterances of a speaker as one, see `ar.join`."""
+
+    speakers: Path
+    """The `path|speaker|language|text` list the folder was prepared from."""
+    chance: float = Field(default=0.5, ge=0, le=1)
+    longest: float = Field(default=17.0, gt=0)
+    """Seconds a joined utterance may last."""
+
+
+class AlignmentConfig(Strict):
+    """Heads that are taught to read from left to right, see `ar.alignment`; for training from nothing."""
+
+    layers: tuple[int, ...] = (1, 2)
+    head: int = Field(default=0, ge=0)
+    weight: float = Field(default=0.1, gt=0)
+    """Factor against the cross-entropy per code."""
+    spread: float = Field(default=0.2, gt=0)
+    """Width of the diagonal prior, in shares of the text."""
+
+
 class Text2SemanticDataConfig(Strict):
     """Which utterances of a prepared folder are trained on, and in what order."""
 
@@ -91,6 +113,7 @@ class Text2SemanticDataConfig(Strict):
     bucket_seconds: float = Field(default=2.0, gt=0)
     hold_out: int = Field(default=0, ge=0)
     """Utterances kept for validation."""
+    join: JoinConfig | None = None
     symbols: Literal["v1", "v2"] = "v2"
     workers: int = Field(default=0, ge=0)
     seed: int = 0
@@ -114,5 +137,6 @@ class Text2SemanticTrainingConfig(Strict):
     """sum of the loss over a window's codes, or mean over the codes of each batch and over the window."""
     gradient_clip: float | None = Field(default=None, gt=0)
     """Largest gradient norm; None: no clipping."""
+    alignment: AlignmentConfig | None = None
     preference: bool = False
     """Direct preference optimisation against damaged codes; needs twice the memory, so halve `data.batch_size`."""

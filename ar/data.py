@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
@@ -15,11 +15,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
-from ar.config import Text2SemanticDataConfig
+from ar.config import JoinConfig, Text2SemanticDataConfig
 from ar.loss import Batch
 from ar.sampler import BucketSampler
 from gpt_sovits.core.errors import DatasetError
 from gpt_sovits.core.store import FeatureStore, TextEntry, read_tensor
+
+if TYPE_CHECKING:
+    from ar.join import Joiner
 
 log = logging.getLogger(__name__)
 
@@ -104,16 +107,31 @@ def _ids(entry: TextEntry, ids: dict[str, int], store: FeatureStore) -> list[int
 class Text2SemanticDataset(Dataset[Utterance]):
     """Utterances, repeated when they are few."""
 
-    def __init__(self, utterances: Sequence[Utterance], repeat_below: int = 0) -> None:
+    def __init__(
+        self, utterances: Sequence[Utterance], repeat_below: int = 0, join: JoinConfig | None = None, seed: int = 0
+    ) -> None:
+        self.epoch = 0
         self.utterances = list(utterances)
         if len(self.utterances) < repeat_below:
             self.utterances *= max(2, repeat_below // len(self.utterances))
+        self.joiner = self._joiner(join, seed)
+
+    def _joiner(self, join: JoinConfig | None, seed: int) -> Joiner | None:
+        if join is None:
+            return None
+        from ar.join import Joiner
+
+        return Joiner(self.utterances, join, seed)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Move on to the next epoch's joins."""
+        self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self.utterances)
 
     def __getitem__(self, index: int) -> Utterance:
-        return self.utterances[index]
+        return self.utterances[index] if self.joiner is None else self.joiner(index, self.epoch)
 
     @property
     def seconds(self) -> list[float]:
@@ -190,7 +208,7 @@ class Text2SemanticDataModule(pl.LightningDataModule):
             chosen = random.Random(self.config.seed).sample(range(len(kept)), self.config.hold_out)  # noqa: S311
             held = [kept[index] for index in sorted(chosen)]
             kept = [utterance for index, utterance in enumerate(kept) if index not in set(chosen)]
-        self.train = Text2SemanticDataset(kept, self.config.repeat_below)
+        self.train = Text2SemanticDataset(kept, self.config.repeat_below, self.config.join, self.config.seed)
         self.held_out = Text2SemanticDataset(held)
 
     @property

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from ar.alignment import guided_loss
 from ar.config import Text2SemanticTrainingConfig
 from ar.loss import Batch, TrainingOutput, damage, dpo_loss, training_loss
 from ar.model import Text2SemanticDecoder
@@ -56,6 +57,8 @@ class Text2SemanticTask(pl.LightningModule):
         self.damaging = generator(seed)
 
     def _loss(self, batch: Batch) -> TrainingOutput:
+        if self.config.alignment is not None:
+            return guided_loss(self.model, batch, self.config.alignment)
         if not self.config.preference:
             return training_loss(self.model, batch)
         return dpo_loss(self.model, batch, damage(batch, self.damaging))

@@ -26,10 +26,13 @@ _FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS"}
 _BLOCK = 1 << 16
 
 
-def load_audio(path: str | Path, rate: int) -> Tensor:
+def load_audio(path: str | Path, rate: int, published: bool = False) -> Tensor:
     """Read any file that libsndfile knows (wav, flac, ogg, mp3, aiff …) as mono at `rate` Hz.
 
     Channels are averaged. The format is told from the content, whatever the suffix.
+
+    Args:
+        published: change the rate as the public implementation does for reference clips, by `sinc_resample`.
 
     Returns:
         [w] float32, full scale at 1; a floating-point file may exceed it.
@@ -44,7 +47,7 @@ def load_audio(path: str | Path, rate: int) -> Tensor:
     wave = torch.from_numpy(samples.mean(axis=1))
     if not wave.isfinite().all():
         raise AudioError(f"{path} holds samples that are not finite numbers: export it again as 16-bit wav")
-    return resample(wave, source, rate)
+    return sinc_resample(wave, source, rate) if published else resample(wave, source, rate)
 
 
 def save_audio(path: str | Path, wave: Tensor, rate: int, kind: str | None = None) -> None:

@@ -34,6 +34,9 @@ class BundleManifest(Strict):
     """Hugging Face folder of the Chinese BERT; None: the model reads phonemes only."""
     speaker: str | None = None
     """ERes2NetV2 weights; None: no speaker branch."""
+    prompt_silence: float = 0.6
+    """Seconds of silence put after a reference before its codes are taken, so that its last sound is whole. The public
+    models have been used with 0.6; a model trained on utterances as they end takes 0."""
     licence: str = ""
     source: str = ""
 

@@ -33,6 +33,7 @@ class Parts:
     synthesizer: Synthesizer
     bert: BertFeatures | None = None
     speaker: SpeakerEncoder | None = None
+    prompt_silence: float = 0.6
     fingerprint: str = ""
     """Tells these weights from others: changes when a file is replaced."""
 
@@ -60,6 +61,7 @@ def load_parts(
         synthesizer=load_sovits(s2, fuse=True).to(place).eval(),
         bert=None if bert is None else load_bert(bert).to(place).eval(),
         speaker=None if speaker is None else load_speaker(speaker).to(place).eval(),
+        prompt_silence=manifest.prompt_silence,
         fingerprint=_fingerprint(manifest.name, [path for path in (hubert, s1, s2, bert, speaker) if path is not None]),
     )
     _check(parts)

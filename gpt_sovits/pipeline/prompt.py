@@ -9,14 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from feature_extractor.audio import HUBERT_RATE, limit_peak, load_audio, resample
+from feature_extractor.audio import HUBERT_RATE, limit_peak, load_audio, sinc_resample
 from feature_extractor.spectral import SpectrogramConfig, spectrogram
 from gpt_sovits.core.errors import AudioError, ReferenceAudioError
 from gpt_sovits.pipeline.parts import Parts
 
 SHORTEST, LONGEST = 3.0, 10.0
-TAIL = 0.6
-"""Seconds of silence after the reference, so that its last code is not cut off mid-sound (public GPT-SoVITS)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Voice:
     """One reference clip, with the auxiliary ones that share in its timbre."""
 
     codes: Tensor
-    """[t] semantic codes of the reference, silence at its end included."""
+    """[t] semantic codes of the reference, and of the silence the model wants after it."""
     spectrograms: tuple[Tensor, ...]
     """[1, bins, f] of the reference, then of each auxiliary clip."""
     speakers: tuple[Tensor, ...] | None = None
@@ -55,7 +53,7 @@ def read_voice(parts: Parts, reference: Path, others: Sequence[Path] = ()) -> Vo
 
 
 def _timbre(path: Path, config: SpectrogramConfig) -> Tensor:
-    wave = load_audio(path, config.rate)
+    wave = load_audio(path, config.rate, published=True)
     if wave.shape[-1] < config.n_fft:
         raise AudioError(f"{path} lasts only {wave.shape[-1] / config.rate:.2f} s: give at least 0.1 s of the voice")
     if not wave.abs().max() > 1e-4:
@@ -64,10 +62,10 @@ def _timbre(path: Path, config: SpectrogramConfig) -> Tensor:
 
 
 def _codes(parts: Parts, content: Tensor) -> Tensor:
-    padded = torch.cat([content, torch.zeros(int(TAIL * HUBERT_RATE))])
+    padded = torch.cat([content, torch.zeros(int(parts.prompt_silence * HUBERT_RATE))])
     return parts.synthesizer.encode(parts.hubert(padded[None].to(parts.device)))[0]
 
 
 def _speaker(parts: Parts, wave: Tensor, rate: int) -> Tensor:
     assert parts.speaker is not None
-    return parts.speaker(resample(wave, rate, HUBERT_RATE)[None].to(parts.device))
+    return parts.speaker(sinc_resample(wave, rate, HUBERT_RATE)[None].to(parts.device))

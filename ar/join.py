@@ -1,0 +1,55 @@
+"""Two utterances of one speaker as one, so that a model learns to go on in a voice it has just heard.
+
+Speaking from a reference means reading [reference text, new text] and continuing [reference codes]. A model trained
+from nothing on single sentences has never seen a sentence end in the middle, nor sequences of that length.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from ar.config import JoinConfig
+from ar.data import CODE_RATE, Utterance
+from gpt_sovits.core.errors import ConfigError
+
+
+class Joiner:
+    """Puts another utterance of the same speaker before some of them; what it does is a function of seed and epoch.
+
+    Raises:
+        ConfigError: the list of speakers is missing, or an utterance has BERT features, which are not joined.
+    """
+
+    def __init__(self, utterances: Sequence[Utterance], config: JoinConfig, seed: int) -> None:
+        speakers = read_speakers(config.speakers)
+        if any(u.bert is not None for u in utterances):
+            raise ConfigError("data.join is for models that read no BERT features: leave it out for this folder")
+        self.utterances, self.config, self.seed = utterances, config, seed
+        self.speaker = [speakers.get(u.name) for u in utterances]
+        self.mates: dict[str, list[int]] = {}
+        for index, speaker in enumerate(self.speaker):
+            if speaker is not None:
+                self.mates.setdefault(speaker, []).append(index)
+
+    def __call__(self, index: int, epoch: int) -> Utterance:
+        """Utterance `index` as this epoch has it."""
+        chosen, speaker = self.utterances[index], self.speaker[index]
+        source = random.Random(f"{self.seed}/{epoch}/{index}")  # noqa: S311 - an order, not a secret
+        if speaker is None or source.random() >= self.config.chance:
+            return chosen
+        before = self.utterances[source.choice(self.mates[speaker])]
+        if before is chosen or len(before.codes) + len(chosen.codes) > self.config.longest * CODE_RATE:
+            return chosen
+        return Utterance(chosen.name, before.phones + chosen.phones, before.codes + chosen.codes)
+
+
+def read_speakers(path: Path) -> dict[str, str]:
+    """Speaker of every recording name in a `path|speaker|language|text` list."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise ConfigError(f"data.join.speakers names {path}, which cannot be read: {error.strerror}") from error
+    fields = (line.split("|", 2) for line in lines)
+    return {Path(row[0]).name: row[1] for row in fields if len(row) == 3}

@@ -1,0 +1,58 @@
+"""Joined utterances of one speaker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ar.config import JoinConfig
+from ar.data import Text2SemanticDataset, Utterance
+from ar.join import Joiner
+from gpt_sovits.core.errors import ConfigError
+
+UTTERANCES = [Utterance(f"{k}.wav", [k] * 5, [100 + k] * 20) for k in range(6)]
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> Path:
+    path = tmp_path / "all.list"
+    path.write_text("".join(f"wav/{k}.wav|speaker{k % 2}|en|text {k}\n" for k in range(5)), encoding="utf8")
+    return path
+
+
+def test_only_one_speaker_is_heard_in_a_joined_utterance(listing: Path) -> None:
+    joiner = Joiner(UTTERANCES, JoinConfig(speakers=listing, chance=1.0), seed=1)
+    joined = [joiner(index, epoch) for index in range(6) for epoch in range(8)]
+    assert any(len(u.codes) == 40 for u in joined)
+    for u in joined:
+        assert len({phone % 2 for phone in u.phones}) == 1
+        assert [100 + p for p in u.phones[::5]] == u.codes[::20]
+
+
+def test_an_unlisted_recording_stays_alone(listing: Path) -> None:
+    joiner = Joiner(UTTERANCES, JoinConfig(speakers=listing, chance=1.0), seed=1)
+    assert all(joiner(5, epoch) is UTTERANCES[5] for epoch in range(8))
+
+
+def test_joins_depend_on_seed_and_epoch_alone(listing: Path) -> None:
+    config = JoinConfig(speakers=listing, chance=0.7)
+    first, second = (Text2SemanticDataset(UTTERANCES, join=config, seed=3) for _ in range(2))
+    second[4], second[2]  # draws made before must not matter
+    epochs = []
+    for epoch in range(4):
+        first.set_epoch(epoch)
+        second.set_epoch(epoch)
+        epochs.append([u.codes for u in (first[i] for i in range(6))])
+        assert epochs[-1] == [u.codes for u in (second[i] for i in range(6))]
+    assert any(epoch != epochs[0] for epoch in epochs)
+
+
+def test_nothing_longer_than_asked_is_made(listing: Path) -> None:
+    joiner = Joiner(UTTERANCES, JoinConfig(speakers=listing, chance=1.0, longest=1.0), seed=1)
+    assert all(len(joiner(i, e).codes) == 20 for i in range(6) for e in range(8))
+
+
+def test_a_missing_list_is_said_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Joiner(UTTERANCES, JoinConfig(speakers=tmp_path / "none.list"), seed=1)
