@@ -33,13 +33,8 @@ HEAVY = {"pytorch_lightning", "lightning", "transformers", "typer", "prep", "g2p
 EVERYTHING = """
 import importlib, json, os, pkgutil, sys
 
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in OPTIONAL:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-OPTIONAL, PACKAGES, ROOT = set(json.loads(sys.argv[1])), json.loads(sys.argv[2]), sys.argv[3]
-sys.meta_path.insert(0, Absent())
+OPTIONAL, PACKAGES, ROOT = json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
+sys.modules.update(dict.fromkeys(OPTIONAL))  # None: neither imported nor found
 touched = []
 
 def watch(event, arguments):
