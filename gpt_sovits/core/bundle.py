@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from gpt_sovits.core.config import Strict, load_config
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.resources import resource
@@ -37,6 +39,9 @@ class BundleManifest(Strict):
     prompt_silence: float = 0.6
     """Seconds of silence put after a reference before its codes are taken, so that its last sound is whole. The public
     models have been used with 0.6; a model trained on utterances as they end takes 0."""
+    sampling: dict[str, int | float] = Field(default_factory=dict)
+    """Options of a request, such as `temperature`, that this model speaks best with; they take the place of the general
+    defaults where a request leaves them open."""
     licence: str = ""
     source: str = ""
 

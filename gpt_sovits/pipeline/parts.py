@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from feature_extractor.bert import BertFeatures, load_bert
 from feature_extractor.hubert import Hubert, load_hubert
 from feature_extractor.speaker import SpeakerEncoder, load_speaker
 from feature_extractor.text import symbol_table
-from gpt_sovits.core.bundle import Bundle, find_model
+from gpt_sovits.core.bundle import Bundle, BundleManifest, find_model
 from gpt_sovits.core.device import pick_device
 from gpt_sovits.core.errors import CheckpointError
 from sovits import Synthesizer, load_sovits
@@ -34,6 +34,8 @@ class Parts:
     bert: BertFeatures | None = None
     speaker: SpeakerEncoder | None = None
     prompt_silence: float = 0.6
+    sampling: Mapping[str, int | float] = field(default_factory=dict)
+    """What this model speaks best with, see BundleManifest."""
     fingerprint: str = ""
     """Tells these weights from others: changes when a file is replaced."""
 
@@ -62,16 +64,17 @@ def load_parts(
         bert=None if bert is None else load_bert(bert).to(place).eval(),
         speaker=None if speaker is None else load_speaker(speaker).to(place).eval(),
         prompt_silence=manifest.prompt_silence,
-        fingerprint=_fingerprint(manifest.name, [path for path in (hubert, s1, s2, bert, speaker) if path is not None]),
+        sampling=manifest.sampling,
+        fingerprint=_fingerprint(manifest, [path for path in (hubert, s1, s2, bert, speaker) if path is not None]),
     )
     _check(parts)
     return parts
 
 
-def _fingerprint(name: str, paths: Sequence[Path]) -> str:
+def _fingerprint(manifest: BundleManifest, paths: Sequence[Path]) -> str:
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return f"{name}-{hashlib.sha256(repr(states).encode()).hexdigest()[:16]}"
+    return f"{manifest.name}-{hashlib.sha256(repr((manifest, states)).encode()).hexdigest()[:16]}"
 
 
 def _check(parts: Parts) -> None:

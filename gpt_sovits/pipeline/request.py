@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from gpt_sovits.core.bundle import MANIFEST
 from gpt_sovits.core.config import Strict
-from gpt_sovits.core.errors import InputError
+from gpt_sovits.core.errors import ConfigError, InputError
 
 Cut = Literal["cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -52,6 +54,21 @@ class Request(Sampling):
         None, description="language of the reference text; as the text's when absent"
     )
     aux_references: tuple[Path, ...] = Field((), description="more clips whose timbre is averaged with the reference's")
+
+    def advised(self, sampling: Mapping[str, int | float], origin: str) -> Request:
+        """This request with a model's own defaults where it left an option open; `compat` keeps the public ones.
+
+        Raises:
+            ConfigError: the model recommends an option or a value that does not exist.
+        """
+        if self.compat or not sampling:
+            return self
+        given = self.model_dump(exclude_unset=True)
+        try:
+            return Request.model_validate({**sampling, **given})
+        except ValidationError as error:
+            faults = "; ".join(_fault(e["loc"], e["msg"], e["type"]) for e in error.errors())
+            raise ConfigError(f"`sampling` in the {MANIFEST} of {origin} cannot be used: {faults}") from error
 
 
 def parse_request(values: dict[str, Any], origin: str = "the request") -> Request:

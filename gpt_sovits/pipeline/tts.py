@@ -76,7 +76,7 @@ class TTS:
     def run(self, request: Request) -> Audio:
         """Speak one request."""
         with self._lock:
-            return self._run(request)
+            return self._run(self._advised(request))
 
     def fragments(self, request: Request) -> Iterator[NDArray[np.float32]]:
         """Speak one request batch by batch, in the order of the text; together the fragments are what `run` says.
@@ -84,6 +84,7 @@ class TTS:
         The object is taken until the iterator is used up or closed.
         """
         with self._lock:
+            request = self._advised(request)
             task = self._prepare(request, Clock())
             count = len(task.sentences)
             for batch in group([0] * count, request.batch_size, by_length=False):
@@ -102,6 +103,7 @@ class TTS:
             at_silence: cut pieces at the next silence after `length` codes instead of at once.
         """
         with self._lock:
+            request = self._advised(request)
             task = self._prepare(request, Clock())
             rule = cutting_rule(self.parts, length, at_silence)
             for place, sentence in enumerate(task.sentences):
@@ -133,6 +135,9 @@ class TTS:
             warnings=tuple(warnings),
             codes=tuple(tuple(spoken[i].codes.tolist()) for i in sorted(spoken)),
         )
+
+    def _advised(self, request: Request) -> Request:
+        return request.advised(self.parts.sampling, self.parts.name)
 
     def _prepare(self, request: Request, clock: Clock) -> Task:
         with clock("text"):
