@@ -92,7 +92,7 @@ def fit(
         logger.info("going on from %s", earlier)
     with stoppable(progress):
         try:
-            trainer.fit(task, train, held if held else None, ckpt_path=earlier)
+            trainer.fit(task, train, held if held else None, ckpt_path=earlier, weights_only=True)
         except (RuntimeError, KeyError) as error:
             if earlier is None or progress.steps or "state" not in str(error):
                 raise
