@@ -106,7 +106,8 @@ def prepare_lessons(
             log.warning("%s is silent or empty: left out", path)
             continue
         wave = wave[:count] / peak * 0.7
-        heard.append((speaker, teacher(wave)[: count // HOP].half()))
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            heard.append((speaker, teacher(wave)[: count // HOP].half()))
         waves.append((wave * 32767).to(torch.int16))
     if not heard:
         raise DatasetError(f"{listing} names no usable audio: check its paths")
