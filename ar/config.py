@@ -26,6 +26,8 @@ class Text2SemanticConfig(Strict):
     bert_width: int | None = 1024
     """Width of the per-phone BERT features; None: no BERT projection. With a width, absent features still add its
     bias, exactly as features of zeros do."""
+    embedding_scale: float = Field(default=1.0, gt=0)
+    """Standard deviation of untrained phone and code embeddings; the public model's is 1."""
     embedding_dropout: float = Field(default=0.0, ge=0, lt=1)
     position_dropout: float = Field(default=0.1, ge=0, lt=1)
     layer_dropout: float = Field(default=0.1, ge=0, lt=1)

@@ -72,6 +72,8 @@ class Text2SemanticDecoder(nn.Module):
         )
         self.head = nn.Linear(width, config.codes, bias=False)
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
+        for embedding in (self.text_embedding, self.code_embedding):
+            nn.init.normal_(embedding.weight, std=config.embedding_scale)
 
     def embed_text(self, phones: Tensor, bert: Tensor | None) -> Tensor:
         """[b, n] ids and [b, c, n] features -> [b, n, c]."""
