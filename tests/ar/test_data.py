@@ -92,6 +92,16 @@ def test_order_equals_the_public_one(name: str) -> None:
     assert found == case["orders"][name]
 
 
+def test_a_perturbed_order_is_noticed() -> None:
+    case = golden_json("s1_bucket_sampler")
+    name = next(key for key in case["orders"] if key != "noshuffle")
+    replicas, rank, size, epoch = (int(part.lstrip("rankbsepo")) for part in name.split("_"))
+    for changed in ({"seed": 1}, {"width": 1.0}):
+        sampler = BucketSampler(case["lengths"], size, **changed, stepwise=True, replicas=replicas, rank=rank)
+        sampler.set_epoch(epoch)
+        assert list(sampler) != case["orders"][name]
+
+
 def test_stepwise_buckets_lag_behind_a_gap() -> None:
     lengths = [1.0, 9.0, 9.5, 9.7]
     assert BucketSampler(lengths, 2, stepwise=True).buckets == [[0], [1], [2], [3]]

@@ -57,6 +57,13 @@ def test_public_rates() -> None:
         assert learning_rate(ScaledAdamConfig(), row["i"] + 1) == row["ret"]
 
 
+def test_perturbed_rates_are_noticed() -> None:
+    other = ScaledAdamConfig(lr=0.0021)
+    rows = golden_json("s1_lr_schedule")
+    assert any(learning_rate(other, row["i"]) != row["opt_lr"] for row in rows)
+    assert any(learning_rate(ScaledAdamConfig(), row["i"] + 1) != row["opt_lr"] for row in rows)
+
+
 def test_warm_up_and_cosine() -> None:
     config = AdamWConfig(lr=1.0, final_lr=0.1, warmup_steps=10, decay_steps=110)
     rates = [learning_rate(config, step) for step in range(200)]
