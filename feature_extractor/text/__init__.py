@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from feature_extractor.text.analysis import Reading, Segment, TextAnalysis, analyse, read
+from feature_extractor.text.analysis import Segment, TextAnalysis, analyse, read
+from feature_extractor.text.reading import Pin, Reading, Source
 from feature_extractor.text.symbols import symbol_table
 
-__all__ = ["Reading", "Segment", "TextAnalysis", "analyse", "read", "symbol_table"]
+__all__ = ["Pin", "Reading", "Segment", "Source", "TextAnalysis", "analyse", "read", "symbol_table"]

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Protocol
+from importlib import import_module
+from types import MappingProxyType
 
 from feature_extractor.text.language import Run, split_languages
+from feature_extractor.text.reading import FrontEnd, Pin, Reading
 from feature_extractor.text.symbols import symbol_ids
-from gpt_sovits.core.errors import TextError
+from gpt_sovits.core.errors import MissingLanguageError, TextError
 
+FRONT_ENDS: Mapping[str, str] = MappingProxyType(
+    {
+        "en": "en.front_end:read_english",
+        "zh": "zh.front_end:read_chinese",
+        "ja": "ja.front_end:read_japanese",
+        "ko": "ko.front_end:read_korean",
+        "yue": "yue.front_end:read_cantonese",
+    }
+)
+"""Where each language's front end is; see `feature_extractor.text.reading` for what one is asked and answers."""
 _FEWEST = 6
 _MARKS = frozenset("!,-.?…") | {"SP", "SP2", "SP3", "UNK"}
 
@@ -47,23 +60,6 @@ class TextAnalysis:
     segments: list[Segment]
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What a language's own front end returns for a run."""
-
-    phones: list[str]
-    normalised: str
-    word2ph: list[int] | None = None
-
-
-class FrontEnd(Protocol):
-    """One language's front end: `read(text, symbols, compat)`."""
-
-    def __call__(self, text: str, symbols: str, compat: bool) -> Reading:
-        """Phones, normalised text and, where the language has it, word2ph of one run."""
-        ...
-
-
 def analyse(
     text: str, language: str, symbols: str = "v2", compat: bool = False, *, pad_short: bool = True
 ) -> TextAnalysis:
@@ -93,32 +89,41 @@ def analyse(
     return result
 
 
-def read(text: str, language: str, symbols: str = "v2", compat: bool = False) -> Reading:
+def read(text: str, language: str, symbols: str = "v2", compat: bool = False, pins: Sequence[Pin] = ()) -> Reading:
     """Read a text that is all of one language, without looking for others inside it.
 
     Raises:
-        TextError: there is no front end for the language.
+        TextError: there is no front end for the language, or an optional package that it needs is not installed.
     """
-    result = front_end(language)(text, symbols, compat)
+    with _needing_the_extra(language):
+        result = front_end(language)(text, symbols, compat, pins)
     table = symbol_ids(symbols)
     if table.keys() >= set(result.phones):
         return result
     phones = [phone if phone in table else "UNK" for phone in result.phones]
-    return Reading(phones, result.normalised, result.word2ph)
+    return replace(result, phones=phones)
 
 
 @cache
 def front_end(language: str) -> FrontEnd:
     """The front end of one language, loaded when first needed."""
-    if language == "en":
-        from feature_extractor.text.en.front_end import read_english
+    if language not in FRONT_ENDS:
+        raise TextError(f"there is no front end for the language {language!r}; choose one of {', '.join(FRONT_ENDS)}")
+    module, _, function = FRONT_ENDS[language].partition(":")
+    loaded: FrontEnd = getattr(import_module(f"feature_extractor.text.{module}"), function)
+    return loaded
 
-        return read_english
-    if language == "zh":
-        from feature_extractor.text.zh.front_end import read_chinese
 
-        return read_chinese
-    raise TextError(f"there is no front end for the language {language!r}; choose one of en, zh")
+@contextmanager
+def _needing_the_extra(language: str) -> Iterator[None]:
+    """Say which extra to install when a package of the language is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package == "feature_extractor":
+            raise TextError(f"there is no front end for the language {language!r}") from error
+        raise MissingLanguageError(package, language) from error
 
 
 def _padded(text: str, language: str, symbols: str, compat: bool) -> TextAnalysis:

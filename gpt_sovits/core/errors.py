@@ -4,6 +4,7 @@ GPTSoVITSError                 exit code 1; its text is one sentence with the va
 ├── ConfigError                a YAML file, an override, a preset name
 ├── CheckpointError            a weights file that is missing, foreign, truncated or of another shape
 ├── MissingExtraError          an optional package is not installed
+│   └── MissingLanguageError   … and a text is in the language that needs it (also a TextError)
 ├── InputError                 what a user handed over
 │   ├── AudioError             a wav that cannot be read, is empty, silent, clipped, too short or long
 │   ├── ReferenceAudioError    a reference outside 3 to 10 seconds
@@ -54,6 +55,15 @@ class ReferenceAudioError(InputError):
 
 class TextError(InputError):
     """A text cannot be spoken."""
+
+
+class MissingLanguageError(MissingExtraError, TextError):
+    """A text is in a language whose packages are not installed."""
+
+    def __init__(self, package: str, language: str) -> None:
+        name = {"ja": "Japanese", "ko": "Korean", "yue": "Cantonese"}.get(language, f"the language {language}")
+        extra = language if language in {"ja", "ko", "yue"} else "all"
+        super().__init__(package, extra, f"reading {name}")
 
 
 class ManifestError(InputError):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from feature_extractor.text.analysis import Reading
+from feature_extractor.text.reading import Pin, Reading, pieces, spread
+from feature_extractor.text.zh.characters import simplify
 from feature_extractor.text.zh.erhua import merge_erhua
 from feature_extractor.text.zh.normalise import normalise
+from feature_extractor.text.zh.notation import syllables as pinned_syllables
 from feature_extractor.text.zh.pinyin import chinese_syllables, word_syllables
 from feature_extractor.text.zh.public_normalise import normalise as public_normalise
 from feature_extractor.text.zh.readings import sentence_syllables
@@ -18,14 +22,17 @@ _SENTENCE = re.compile(r"[^!?…,.\-]*(?:[!?…,.\-]|$)")
 # 一 inside a number keeps its tone whatever follows the number: 一点五倍, 十一倍.
 _COUNTING_ONE = re.compile("一(?=点?[零一二三四五六七八九])|(?<=[零十点])一(?![百千万亿个些])|(?<=十)一(?=个)")
 _LONGEST = 400
+_NONE: Mapping[int, str] = MappingProxyType({})
 _PAUSES = {"￥": "SP2", "^": "SP3"}
 
 
-def read_chinese(text: str, symbols: str, compat: bool) -> Reading:
+def read_chinese(text: str, symbols: str, compat: bool, pins: Sequence[Pin] = ()) -> Reading:
     """Phones of Chinese text.
 
     With `compat` a `￥` or `^` turns every comma of the text into SP2 or SP3, as the public front end does.
     """
+    if pins:
+        return _read_pinned(text, symbols, compat, pins)
     if not compat:
         normalised = normalise(text)
         return _reading(normalised, [_syllables(part) for part in _sentences(normalised)])
@@ -36,6 +43,36 @@ def read_chinese(text: str, symbols: str, compat: bool) -> Reading:
         return reading
     phones = [_PAUSES[pause] if phone == "," else phone for phone in reading.phones]
     return Reading(phones, normalised, reading.word2ph)
+
+
+def _read_pinned(text: str, symbols: str, compat: bool, pins: Sequence[Pin]) -> Reading:
+    """Read a text whose pinned characters keep the syllables they were given; their neighbours know of them.
+
+    The stretches between pins are normalised by themselves, then all is read as one text.
+    """
+    normalised = ""
+    fixed: dict[int, list[str]] = {}
+    for piece, pin in pieces(text, pins):
+        if pin is None:
+            normalised += public_normalise(piece) if compat else normalise(piece)
+        elif pin.reading is None:
+            normalised += "".join(c for c in simplify(piece) if c.isalpha() or c in "!?…,.")
+        else:
+            syllables = pinned_syllables(pin.reading)
+            counts = iter(spread(len(syllables), piece))
+            for i in range(len(piece)):
+                count = next(counts)
+                fixed[len(normalised) + i], syllables = syllables[:count], syllables[count:]
+            normalised += piece
+    found: list[list[str]] = []
+    for part in _sentences(normalised):
+        start = len(found)
+        own = {i - start: fixed[i][0] for i in range(start, start + len(part)) if fixed.get(i)}
+        found.extend([s] for s in (_public_syllables(part, symbols, own) if compat else _syllables(part, own)))
+    for i, syllables in fixed.items():
+        found[i] = syllables
+    sounds = [[p for s in syllables for p in (syllable_phones(s) if is_syllable(s) else [s])] for syllables in found]
+    return Reading([phone for sound in sounds for phone in sound], normalised, [len(sound) for sound in sounds])
 
 
 def _sentences(text: str) -> list[str]:
@@ -49,10 +86,14 @@ def _reading(normalised: str, sentences: list[list[str]]) -> Reading:
     return Reading([phone for sound in sounds for phone in sound], normalised, [len(sound) for sound in sounds])
 
 
-def _syllables(sentence: str) -> list[str]:
-    """Readings by word and context, then the tone changes; 儿 follows in every word."""
+def _syllables(sentence: str, fixed: Mapping[int, str] = _NONE) -> list[str]:
+    """Readings by word and context, then the tone changes; 儿 follows in every word.
+
+    Args:
+        fixed: syllables of single characters, in the place of those found.
+    """
     words = segmenter().words(sentence)
-    flat = sentence_syllables(words)
+    flat = [fixed.get(i, syllable) for i, syllable in enumerate(sentence_syllables(words))]
     result: list[str] = []
     for word in merge_words(words, chinese_syllables):
         syllables = flat[len(result) : len(result) + len(word.text)]
@@ -64,9 +105,9 @@ def _syllables(sentence: str) -> list[str]:
     return result
 
 
-def _public_syllables(sentence: str, symbols: str) -> list[str]:
+def _public_syllables(sentence: str, symbols: str, fixed: Mapping[int, str] = _NONE) -> list[str]:
     """One reading for the whole sentence (v2) or for each word (v1, which leaves 儿 alone), then the tone changes."""
-    whole = word_syllables(sentence)
+    whole = [fixed.get(i, syllable) for i, syllable in enumerate(word_syllables(sentence))]
     result: list[str] = []
     for word in merge_words(segmenter().words(sentence), chinese_syllables):
         if symbols == "v1":
