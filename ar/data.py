@@ -133,9 +133,11 @@ class Text2SemanticDataset(Dataset[Utterance]):
     def __getitem__(self, index: int) -> Utterance:
         return self.utterances[index] if self.joiner is None else self.joiner(index, self.epoch)
 
-    @property
-    def seconds(self) -> list[float]:
-        return [utterance.seconds for utterance in self.utterances]
+    def seconds(self, epoch: int) -> list[float]:
+        """Length of every item as that epoch has it."""
+        if self.joiner is None:
+            return [utterance.seconds for utterance in self.utterances]
+        return [self.joiner(index, epoch).seconds for index in range(len(self))]
 
 
 @dataclass(frozen=True, slots=True)

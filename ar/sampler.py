@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from torch.utils.data import Sampler
 
@@ -13,7 +13,7 @@ class BucketSampler(Sampler[int]):
     """Indices of one replica for one epoch; a function of the lengths, the seed and the epoch alone.
 
     Args:
-        lengths: seconds of each item.
+        lengths: seconds of each item, or a function that tells them for an epoch (their number must not change).
         batch_size: items per batch and replica.
         width: seconds per bucket.
         stepwise: at most one new bucket per item, as in the public sampler: behind a gap in the lengths, items then
@@ -22,7 +22,7 @@ class BucketSampler(Sampler[int]):
 
     def __init__(
         self,
-        lengths: Sequence[float],
+        lengths: Sequence[float] | Callable[[int], Sequence[float]],
         batch_size: int,
         width: float = 2.0,
         seed: int = 0,
@@ -37,9 +37,17 @@ class BucketSampler(Sampler[int]):
         self.rank = rank
         self.shuffle = shuffle
         self.epoch = 0
-        self.size = math.ceil(len(lengths) / replicas)
+        self.lengths: Callable[[int], Sequence[float]] = lengths if callable(lengths) else lambda _: lengths
+        self.width = width
+        self.stepwise = stepwise
+        self.size = math.ceil(len(self.lengths(0)) / replicas)
+
+    @property
+    def buckets(self) -> list[list[int]]:
+        """This epoch's items, grouped by length."""
+        lengths = self.lengths(self.epoch)
         ordered = sorted(range(len(lengths)), key=lambda index: lengths[index])
-        self.buckets = _stepwise(ordered, lengths, width) if stepwise else _by_width(ordered, lengths, width)
+        return (_stepwise if self.stepwise else _by_width)(ordered, lengths, self.width)
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
@@ -49,7 +57,7 @@ class BucketSampler(Sampler[int]):
         return self.size
 
     def __iter__(self) -> Iterator[int]:
-        flat = self._shuffled() if self.shuffle else sorted(index for bucket in self.buckets for index in bucket)
+        flat = self._shuffled() if self.shuffle else sorted(i for bucket in self.buckets for i in bucket)
         total = self.size * self.replicas
         flat += (flat * math.ceil((total - len(flat)) / max(1, len(flat))))[: total - len(flat)]
         return iter(flat[self.rank : total : self.replicas])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from ar.config import JoinConfig
 from ar.data import Text2SemanticDataset, Utterance
 from ar.join import Joiner
+from ar.sampler import BucketSampler
 from gpt_sovits.core.errors import ConfigError
 
 UTTERANCES = [Utterance(f"{k}.wav", [k] * 5, [100 + k] * 20) for k in range(6)]
@@ -56,3 +58,21 @@ def test_nothing_longer_than_asked_is_made(listing: Path) -> None:
 def test_a_missing_list_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         Joiner(UTTERANCES, JoinConfig(speakers=tmp_path / "none.list"), seed=1)
+
+
+def test_batches_hold_neighbours_in_joined_length(listing: Path) -> None:
+    utterances = [Utterance(f"{k % 5}.wav", [1], [0] * (10 + 7 * k)) for k in range(60)]
+    dataset = Text2SemanticDataset(utterances, join=JoinConfig(speakers=listing, chance=0.5), seed=3)
+    single = [utterance.seconds for utterance in utterances]
+    ours = [median_spread(BucketSampler(dataset.seconds, 4), dataset, epoch) for epoch in range(4)]
+    theirs = [median_spread(BucketSampler(single, 4), dataset, epoch) for epoch in range(4)]
+    assert sum(ours) < 0.7 * sum(theirs)
+
+
+def median_spread(sampler: BucketSampler, dataset: Text2SemanticDataset, epoch: int) -> float:
+    """Median over the batches of an epoch: seconds between the shortest and the longest item."""
+    sampler.set_epoch(epoch)
+    dataset.set_epoch(epoch)
+    lengths = [dataset[index].seconds for index in sampler]
+    batches = [lengths[k : k + 4] for k in range(0, len(lengths), 4)]
+    return median(max(batch) - min(batch) for batch in batches)
