@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.files import atomic_path
+from gpt_sovits.core.mapped import map_tensors
 
 FORMAT = "gpt-sovits"
 VERSION = "1"
@@ -60,7 +61,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
-    """Read one of our files.
+    """Read one of our files; its tensors are mapped, and read from the disk when they are first used.
 
     Raises:
         CheckpointError: missing, not safetensors, not ours, or of another kind than asked for.
@@ -71,8 +72,8 @@ def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
         with safe_open(path, framework="pt") as f:
             metadata = f.metadata() or {}
             _check(path, metadata, kind)
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
+        tensors = map_tensors(path)
+    except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
     try:
         config, info = json.loads(metadata["config"]), json.loads(metadata["info"])
@@ -83,6 +84,35 @@ def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
 
 def load_weights(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
     """Load strictly, in the module's own number format; a failure names the first keys that do not fit."""
+    _check_fit(module, tensors, origin)
+    module.load_state_dict(tensors, strict=True)
+
+
+def place_weights(
+    module: nn.Module,
+    tensors: dict[str, Tensor],
+    origin: str,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> None:
+    """Load strictly into a module made on the meta device; `tensors` is emptied on the way.
+
+    One tensor after the other takes its place, so that at no time two copies of the weights are in memory. What has
+    the number format already stays mapped to its file until it is changed.
+
+    Raises:
+        CheckpointError: names the first keys that do not fit.
+    """
+    _check_fit(module, tensors, origin)
+    ready: dict[str, Tensor] = {}
+    for name in list(tensors):
+        tensor = tensors.pop(name)
+        ready[name] = tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
+    module.load_state_dict(ready, strict=True, assign=True)
+    module.to(device)  # tables that are computed, not stored
+
+
+def _check_fit(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
     wanted = module.state_dict()
     missing = sorted(wanted.keys() - tensors.keys())
     unexpected = sorted(tensors.keys() - wanted.keys())
@@ -94,7 +124,6 @@ def load_weights(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> 
     ]
     if faults:
         raise CheckpointError(f"{origin} does not fit {type(module).__name__}: it {'; it '.join(faults)}")
-    module.load_state_dict(tensors, strict=True)
 
 
 def _with_metadata(data: bytes, metadata: dict[str, str]) -> tuple[bytes, memoryview]:

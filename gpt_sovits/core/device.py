@@ -25,6 +25,22 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def pick_dtype(name: str | torch.dtype, device: torch.device | str) -> torch.dtype:
+    """The number format of weights: `auto` is half precision on a CUDA device and float32 elsewhere.
+
+    Raises:
+        ConfigError: no format of this name.
+    """
+    if isinstance(name, torch.dtype):
+        return name
+    if name == "auto":
+        return torch.float16 if torch.device(device).type == "cuda" else torch.float32
+    if name not in {"float32", "float16", "bfloat16"}:
+        raise ConfigError(f"{name!r} is not a number format; use auto, float32, float16 or bfloat16")
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
 def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A random generator of its own, so that no draw depends on what ran before."""
     return torch.Generator(device=device).manual_seed(seed)
