@@ -59,9 +59,14 @@ def long_digits(text: str) -> str:
     return re.sub(r"\d{31,}", lambda m: digits(m[0], one="幺"), text)
 
 
-def spoken_marks(text: str) -> str:
-    """Map the marks to the few that are phones, and delete all else that is not a common character."""
-    text = text.replace("嗯", "恩").replace("呣", "母")
+def spoken_marks(text: str, interjections: bool = True) -> str:
+    """Map the marks to the few that are phones, and delete all else that is not a common character.
+
+    Args:
+        interjections: also write 嗯 and 呣 as 恩 and 母, as is done for Mandarin but not for Cantonese.
+    """
+    if interjections:
+        text = text.replace("嗯", "恩").replace("呣", "母")
     text = re.sub("|".join(map(re.escape, _MARKS)), lambda m: _MARKS[m[0]], text)
     return re.sub(f"[^\u4e00-\u9fa5{_KEPT_MARKS}]+", "", text)
 
