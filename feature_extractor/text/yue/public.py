@@ -1,8 +1,6 @@
-"""Cantonese exactly as the public GPT-SoVITS reads it: in the words of written Mandarin, and in simplified characters."""
+"""Cantonese exactly as the public GPT-SoVITS reads it: written Mandarin words in simplified characters."""
 
 from __future__ import annotations
-
-import re
 
 from feature_extractor.text.reading import Reading
 from feature_extractor.text.yue.jyutping import characters, public_phones
