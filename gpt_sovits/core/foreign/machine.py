@@ -7,8 +7,9 @@ call is handed to a `Meaning`, which knows a closed list of them and records the
 from __future__ import annotations
 
 import pickletools
+import re
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 from gpt_sovits.core.foreign.tree import Global, Inert, Refused
 
@@ -78,7 +79,7 @@ class Machine:
             Refused: too long, of an unknown form, or asking for what no model needs.
         """
         self.stack, self.marks, self.memory = [], [], {}
-        for opcode, argument, _ in pickletools.genops(self.source):
+        for opcode, argument, _ in pickletools.genops(cast(IO[bytes], self.source)):
             self.spend(1)
             name = opcode.name
             if name in _VALUES:
@@ -258,34 +259,18 @@ def _pop(machine: Machine, _: Any) -> None:
         machine.above_mark()
 
 
+def _pop_mark(machine: Machine, _: Any) -> None:
+    machine.above_mark()
+
+
 def _remember(machine: Machine, argument: Any) -> None:
     machine.memory[int(argument)] = machine.stack[-1]
 
 
-_VALUES = frozenset(
-    [
-        "INT",
-        "BININT",
-        "BININT1",
-        "BININT2",
-        "LONG",
-        "LONG1",
-        "LONG4",
-        "STRING",
-        "BINSTRING",
-        "SHORT_BINSTRING",
-        "BINBYTES",
-        "SHORT_BINBYTES",
-        "BINBYTES8",
-        "BYTEARRAY8",
-        "UNICODE",
-        "SHORT_BINUNICODE",
-        "BINUNICODE",
-        "BINUNICODE8",
-        "FLOAT",
-        "BINFLOAT",
-    ]
+_PLAIN = re.compile(
+    r"(BIN)?INT[12]?|LONG[14]?|((SHORT_)?BIN)?STRING|(SHORT_)?BINBYTES8?|BYTEARRAY8|((SHORT_)?BIN)?UNICODE8?|(BIN)?FLOAT"
 )
+_VALUES = frozenset(code.name for code in pickletools.opcodes if _PLAIN.fullmatch(code.name))
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _IGNORED = frozenset({"PROTO", "FRAME", "STOP"})
 _ACTIONS: dict[str, Callable[[Machine, Any], None]] = {
@@ -306,7 +291,7 @@ _ACTIONS: dict[str, Callable[[Machine, Any], None]] = {
     "SETITEMS": _set_items,
     "MARK": _mark,
     "POP": _pop,
-    "POP_MARK": lambda machine, _: machine.above_mark(),
+    "POP_MARK": _pop_mark,
     "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
     "PUT": _remember,
     "BINPUT": _remember,

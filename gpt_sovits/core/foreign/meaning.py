@@ -14,117 +14,22 @@ from gpt_sovits.core.foreign.storage import DTYPES, MOST_AXES, Mapped, Storage
 from gpt_sovits.core.foreign.tree import Global, Inert, Refused
 
 _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg", "numpy._core.multiarray": "numpy.core.multiarray"}
-_RUNS_CODE = frozenset(
-    [
-        "os",
-        "posix",
-        "nt",
-        "pty",
-        "sys",
-        "subprocess",
-        "multiprocessing",
-        "socket",
-        "socketserver",
-        "http",
-        "urllib",
-        "ftplib",
-        "smtplib",
-        "ssl",
-        "asyncio",
-        "threading",
-        "_thread",
-        "signal",
-        "runpy",
-        "importlib",
-        "imp",
-        "pkgutil",
-        "zipimport",
-        "code",
-        "codeop",
-        "pdb",
-        "bdb",
-        "cProfile",
-        "profile",
-        "trace",
-        "timeit",
-        "doctest",
-        "ctypes",
-        "cffi",
-        "mmap",
-        "shutil",
-        "tempfile",
-        "glob",
-        "fileinput",
-        "io",
-        "_io",
-        "pickle",
-        "_pickle",
-        "cPickle",
-        "shelve",
-        "marshal",
-        "dill",
-        "cloudpickle",
-        "joblib",
-        "types",
-        "inspect",
-        "gc",
-        "site",
-        "sysconfig",
-        "distutils",
-        "setuptools",
-        "pip",
-        "pydoc",
-        "webbrowser",
-        "antigravity",
-        "idlelib",
-        "tkinter",
-        "ensurepip",
-        "venv",
-        "functools",
-        "operator",
-        "_operator",
-        "itertools",
-        "platform",
-        "commands",
-        "popen2",
-        "linecache",
-        "logging",
-    ]
-)
-_SAFE_BUILTINS = frozenset(
-    [
-        "set",
-        "frozenset",
-        "list",
-        "dict",
-        "tuple",
-        "bytearray",
-        "bytes",
-        "int",
-        "float",
-        "str",
-        "bool",
-        "complex",
-        "object",
-        "range",
-        "slice",
-        "Ellipsis",
-        "NotImplemented",
-    ]
+_SAFE_BUILTIN = re.compile(
+    r"builtins\.(set|frozenset|list|dict|tuple|bytearray|bytes|int|float|str|bool|complex|object|range|slice|Ellipsis|"
+    r"NotImplemented)"
 )
 _HARMFUL = re.compile(
-    r"torch\.(load|hub\b|jit\b|utils\.cpp_extension|utils\.data\.datapipes|_inductor|_dynamo|distributed|package|ops|"
-    r"serialization|classes|multiprocessing|testing)|"
-    r"numpy\.(load|save|fromfile|memmap|loadtxt|genfromtxt|f2py|distutils|testing|ctypeslib|lib)\b|"
-    r"pathlib\.(?!(Pure)?(Posix|Windows)?Path$)|codecs\.(open|register)"
+    r"(builtins|os|posix|nt|pty|sys|subprocess|multiprocessing|concurrent|socket|socketserver|http|urllib|ftplib|smtplib|"
+    r"ssl|asyncio|threading|_thread|signal|runpy|importlib|imp|pkgutil|zipimport|code|codeop|pdb|bdb|cProfile|profile|"
+    r"trace|timeit|doctest|ctypes|cffi|mmap|shutil|tempfile|glob|fileinput|io|_io|pickle|_pickle|cPickle|shelve|marshal|"
+    r"dill|cloudpickle|joblib|types|inspect|gc|site|sysconfig|distutils|setuptools|pip|pydoc|webbrowser|antigravity|"
+    r"idlelib|tkinter|ensurepip|venv|functools|operator|_operator|itertools|platform|commands|popen2|linecache|logging)\."
+    r"|torch\.(load|hub|jit|utils\.cpp_extension|utils\.data\.datapipes|_inductor|_dynamo|distributed|package|ops|"
+    r"serialization|classes|multiprocessing|testing)\b"
+    r"|numpy\.(load|save|fromfile|memmap|loadtxt|genfromtxt|f2py|distutils|testing|ctypeslib|lib)\b"
+    r"|pathlib\.(?!(Pure)?(Posix|Windows)?Path$)|codecs\.(open|register)"
 )
-_PATHS = (
-    "pathlib.Path",
-    "pathlib.PosixPath",
-    "pathlib.WindowsPath",
-    "pathlib.PurePosixPath",
-    "pathlib.PureWindowsPath",
-)
+_PATHS = tuple(f"pathlib.{kind}Path" for kind in ("", "Posix", "Windows", "Pure", "PurePosix", "PureWindows"))
 _LONGEST_NAME = 200
 MOST_COPIED = 64 << 20
 
@@ -155,8 +60,7 @@ class TorchMeaning:
         full = f"{_RENAMED.get(module, module)}.{name}"
         if len(full) > _LONGEST_NAME or not full.isprintable():
             raise Refused("mentions a class by a name that cannot be one: do not use it")
-        root, _, rest = full.partition(".")
-        if root in _RUNS_CODE or (root == "builtins" and rest not in _SAFE_BUILTINS) or _HARMFUL.match(full):
+        if _HARMFUL.match(full) and not _SAFE_BUILTIN.fullmatch(full):
             raise Refused(f"asks for {full}, which could run a program; nothing was run: delete the file")
         return Global(full)
 
@@ -215,9 +119,9 @@ class _Array(Inert):
         raw = data.encode("latin1") if isinstance(data, str) else data
         if len(shape) > MOST_AXES or any(not 0 <= n < 2**48 for n in shape) or prod(shape) * kind.itemsize != len(raw):
             raise Refused(f"holds a numpy array whose {len(raw)} bytes do not fit its shape: download it again")
-        order = "F" if fortran else "C"
-        array = np.frombuffer(raw, dtype=kind).reshape(shape, order=order).astype(kind.newbyteorder("="))
-        return torch.from_numpy(np.ascontiguousarray(array).reshape(shape))
+        array = np.frombuffer(raw, dtype=kind).astype(kind.newbyteorder("="))
+        numbers = torch.from_numpy(array)
+        return numbers.reshape(shape[::-1]).permute(*range(len(shape))[::-1]) if fortran else numbers.reshape(shape)
 
 
 def _whole(*values: Any) -> bool:
