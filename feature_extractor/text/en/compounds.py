@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from feature_extractor.text.characters import read_pairs
+from feature_extractor.text.tables import SortedTable
 from gpt_sovits.core.resources import resource
 
 _SHORTEST, _LEAST = 3, -6.3
@@ -29,10 +29,10 @@ def split_compound(word: str) -> list[str]:
 
 
 def _share(part: str) -> float:
-    return _shares().get(part, -99.0)
+    value = _shares().get(part)
+    return int(value) / 100 if value else -99.0
 
 
 @lru_cache(maxsize=1)
-def _shares() -> dict[str, float]:
-    table = read_pairs(resource("res", "text", "en", "unigrams.tsv"))
-    return {word: int(value) / 100 for word, value in table.items()}
+def _shares() -> SortedTable:
+    return SortedTable(resource("res", "text", "en", "unigrams.tsv"))

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from feature_extractor.text.characters import read_pairs
+from feature_extractor.text.tables import SortedTable
 from gpt_sovits.core.errors import MissingExtraError
 from gpt_sovits.core.resources import resource
 
@@ -26,9 +27,9 @@ class Homograph:
 
 
 @lru_cache(maxsize=1)
-def cmudict() -> dict[str, str]:
+def cmudict() -> SortedTable:
     """First pronunciation of every word of the CMU dictionary, phones joined by spaces, keys in lower case."""
-    return read_pairs(resource("res", "text", "en", "cmudict.tsv"))
+    return SortedTable(resource("res", "text", "en", "cmudict.tsv"))
 
 
 @lru_cache(maxsize=1)

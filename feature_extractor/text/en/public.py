@@ -30,6 +30,8 @@ _SIBILANT = {"S", "Z", "SH", "ZH", "CH", "JH"}
 # A full stop without a space after it makes one token of both words, as in a domain name.
 _DOMAIN = r"[A-Za-z0-9]+(?:[.\-][A-Za-z0-9]+)*\.[A-Za-z]{2,13}\b"
 _TOKEN = re.compile(rf"{_DOMAIN}|[^\W\d_](?:[^\W\d_]|['\-_])+[^\W\d_]|[\w_]+|\.(?:\s*\.)+|\S")
+_UNWANTED = frozenset(["ae", "ai", "ar", "ios", "hud", "os"])
+"""Words of the CMU dictionary that the public one lacks."""
 _FEWEST = 4
 _LONGEST = 250
 
@@ -75,7 +77,7 @@ def _token_phones(written: str, tag: str) -> list[str]:
 
 
 def _word(word: str) -> list[str]:
-    if len(word) > 1 and word in _dictionary():
+    if len(word) > 1 and _listed(word):
         return _entry(word)
     if len(word) <= 3:
         return [phone for letter in word for phone in (["EY1"] if letter == "a" else _entry(letter))]
@@ -93,14 +95,17 @@ def _word(word: str) -> list[str]:
 
 
 def _entry(word: str) -> list[str]:
-    return _dictionary().get(word, word).split()
+    return (_listed(word) or word).split()
+
+
+@lru_cache(maxsize=16384)
+def _listed(word: str) -> str:
+    return _additions().get(word) or ("" if word in _UNWANTED else cmudict().get(word))
 
 
 @lru_cache(maxsize=1)
-def _dictionary() -> dict[str, str]:
-    unwanted = {"ae", "ai", "ar", "ios", "hud", "os"}
-    words = {word: phones for word, phones in cmudict().items() if word not in unwanted}
-    return words | read_pairs(resource("res", "text", "en", "public_words.tsv"))
+def _additions() -> dict[str, str]:
+    return read_pairs(resource("res", "text", "en", "public_words.tsv"))
 
 
 @lru_cache(maxsize=1)
