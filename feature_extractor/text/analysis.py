@@ -10,8 +10,9 @@ from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 
-from feature_extractor.text.language import Run, split_languages
+from feature_extractor.text.language import split_languages
 from feature_extractor.text.reading import FrontEnd, Pin, Reading
+from feature_extractor.text.runs import Run
 from feature_extractor.text.symbols import symbol_ids
 from gpt_sovits.core.errors import MissingLanguageError, TextError
 
@@ -26,7 +27,7 @@ FRONT_ENDS: Mapping[str, str] = MappingProxyType(
 )
 """Where each language's front end is; see `feature_extractor.text.reading` for what one is asked and answers."""
 _FEWEST = 6
-_MARKS = frozenset("!,-.?…") | {"SP", "SP2", "SP3", "UNK"}
+_MARKS = frozenset("!,-.?…空停_^$[]#") | {"SP", "SP2", "SP3", "UNK"}
 
 
 @dataclass(frozen=True)
