@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from feature_extractor.foreign import read_folder_config, read_folder_weights
 from gpt_sovits.core.checkpoint import load_weights
 from gpt_sovits.core.errors import CheckpointError, TextError
+from gpt_sovits.core.foreign import read_folder, read_folder_config
 
 if TYPE_CHECKING:
     from feature_extractor.text import TextAnalysis
@@ -110,7 +110,7 @@ def load_bert(folder: str | Path) -> BertFeatures:
     folder = Path(folder)
     config = read_folder_config(folder, "bert")
     bert = BertFeatures(config, _read_vocabulary(folder))
-    state = {_rename(name): tensor for name, tensor in read_folder_weights(folder).items()}
+    state = {_rename(name): tensor for name, tensor in read_folder(folder).items()}
     read = bert.config.num_hidden_layers
     layers = {int(found[1]) for name in state if (found := _LAYER.match(name))}
     if len(layers) != read + _UNREAD_LAYERS:

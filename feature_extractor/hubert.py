@@ -10,10 +10,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from feature_extractor.foreign import read_folder_config, read_folder_weights
+from feature_extractor.fairseq import from_fairseq, is_fairseq
 from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from gpt_sovits.core.config import Strict
 from gpt_sovits.core.errors import AudioError, CheckpointError, ConfigError
+from gpt_sovits.core.foreign import read_folder, read_folder_config, read_foreign
 
 KIND = "hubert"
 
@@ -114,23 +115,35 @@ def new_hubert(config: HubertSettings | dict[str, Any]) -> Hubert:
 
 
 def load_hubert(path: str | Path) -> Hubert:
-    """A trained encoder in evaluation mode, from a Hugging Face folder or from our own file.
+    """A trained encoder in evaluation mode, from a Hugging Face folder, a fairseq file, or our own file.
 
     Raises:
         CheckpointError: missing, foreign, damaged, or not fitting its own configuration.
     """
     path = Path(path)
-    if path.is_dir():
-        config, tensors = read_folder_config(path, "hubert"), read_folder_weights(path)
-    else:
-        checkpoint = load_checkpoint(path, KIND)
-        config, tensors = checkpoint.config, checkpoint.tensors
+    config, tensors = _read(path)
     try:
         hubert = Hubert(config)
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
     load_weights(hubert.model, _to_module(tensors, hubert.model), str(path))
     return hubert.eval()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Hugging Face configuration and weights of whatever kind of HuBERT `path` is."""
+    if path.is_dir():
+        return read_folder_config(path, "hubert"), read_folder(path)
+    if path.suffix == ".safetensors":
+        checkpoint = load_checkpoint(path, KIND)
+        return checkpoint.config, checkpoint.tensors
+    tree = read_foreign(path).tree
+    if not is_fairseq(tree):
+        raise CheckpointError(
+            f"{path} is no HuBERT or ContentVec file of fairseq: of a Hugging Face model, name the folder with its "
+            "config.json"
+        )
+    return from_fairseq(tree, str(path))
 
 
 def save_hubert(

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from feature_extractor.audio import HUBERT_RATE
 from feature_extractor.eres2net import ERes2NetConfig, ERes2NetV2, infer_config
-from feature_extractor.foreign import read_state_dict
 from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.errors import AudioError
+from gpt_sovits.core.foreign import read_foreign, state_dict
 
 KIND = "speaker"
 RATE = HUBERT_RATE
@@ -92,7 +92,8 @@ def load_speaker(path: str | Path) -> SpeakerEncoder:
         checkpoint = load_checkpoint(path, KIND)
         config, state = parse_config(ERes2NetConfig, checkpoint.config, str(path)), checkpoint.tensors
     else:
-        state = {name: t for name, t in read_state_dict(path).items() if not name.startswith("seg_1.")}
+        found = state_dict(read_foreign(path).tree, str(path))
+        state = {name: t for name, t in found.items() if not name.startswith("seg_1.")}
         config = infer_config(state, str(path))
     encoder = SpeakerEncoder(config)
     load_weights(encoder.model, state, str(path))

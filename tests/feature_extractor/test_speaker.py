@@ -110,9 +110,9 @@ def test_bad_files_are_named_with_the_reason(tmp_path: Path) -> None:
     torch.save(short, tmp_path / "short.ckpt")
     cases = {
         "absent.ckpt": "does not exist",
-        "text.ckpt": "not a readable PyTorch weights file",
+        "text.ckpt": "is a text file",
         "other.ckpt": "does not hold an ERes2NetV2",
-        "list.ckpt": "plain state dict",
+        "list.ckpt": "holds no weights",
         "short.ckpt": "lacks layer3_ds.weight",
     }
     for name, words in cases.items():

@@ -9,7 +9,8 @@ from typing import Any
 
 # The order is behaviour: the first one that a syllable starts with is its initial, so `ong` is one and `oek` has `o`.
 _INITIALS = (
-    ["aa", "ai", "ak", "ap", "at", "au", "a", "p", "b", "e", "ts", "t", "dz", "d", "kw", "k", "gw", "g", "f", "h", "l", "m", "ng", "n", "s", "y", "w", "c", "z", "j", "ong", "on", "ou", "oi", "ok", "o", "uk", "ung"]
+    "aa", "ai", "ak", "ap", "at", "au", "a", "p", "b", "e", "ts", "t", "dz", "d", "kw", "k", "gw", "g", "f", "h", "l",
+    "m", "ng", "n", "s", "y", "w", "c", "z", "j", "ong", "on", "ou", "oi", "ok", "o", "uk", "ung",
 )  # fmt: skip
 _SYLLABLE = re.compile("([a-z]+)([1-6])")
 # Finals that the symbol table lacks, and the nearest that it has.

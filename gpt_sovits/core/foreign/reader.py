@@ -85,6 +85,8 @@ def _map(path: Path) -> mmap.mmap:
     """The whole file, mapped privately: a tensor on it may be written to, and the file stays as it is."""
     try:
         kind = path.stat()
+    except FileNotFoundError as error:
+        raise Refused("does not exist: check the path") from error
     except OSError as error:
         raise Refused(f"cannot be read ({error.strerror or error}): check the path") from error
     if stat.S_ISDIR(kind.st_mode):
