@@ -12,9 +12,11 @@ from torch import Tensor
 
 from ar.config import Text2SemanticConfig
 from ar.model import Text2SemanticDecoder
-from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from gpt_sovits.core.checkpoint import load_checkpoint, place_weights, save_checkpoint
 from gpt_sovits.core.config import parse_config
+from gpt_sovits.core.device import pick_dtype
 from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.core.public import is_ours, read_release
 
 KIND = "s1"
 
@@ -52,31 +54,59 @@ def to_public(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def public_config(model: dict[str, Any]) -> Text2SemanticConfig:
-    """Our config from the `model` part of a public one."""
-    if model["embedding_dim"] != model["hidden_dim"]:
-        raise CheckpointError(f"embedding_dim {model['embedding_dim']} and hidden_dim {model['hidden_dim']} must agree")
-    return Text2SemanticConfig(
-        width=model["hidden_dim"],
-        heads=model["head"],
-        layers=model["n_layer"],
-        feed_forward=model.get("linear_units", 4 * model["hidden_dim"]),
-        phones=model["phoneme_vocab_size"],
-        codes=model["vocab_size"],
-        eos=model["EOS"],
-        embedding_dropout=model.get("dropout", 0.0),
-    )
-
-
-def load_text2semantic(path: str | Path) -> Text2SemanticDecoder:
-    """Read one of our files (kind "s1") as a float32 model on the CPU in evaluation mode.
+    """Our config from the `model` part of a public one.
 
     Raises:
-        CheckpointError: missing, not ours, of another kind, or not fitting its own config.
+        CheckpointError: it lacks a size, or names one that this network cannot have.
     """
-    checkpoint = load_checkpoint(Path(path), KIND)
-    model = Text2SemanticDecoder(parse_config(Text2SemanticConfig, checkpoint.config, str(path)))
-    load_weights(model, checkpoint.tensors, str(path))
+    try:
+        if model["embedding_dim"] != model["hidden_dim"]:
+            found = f"embedding_dim {model['embedding_dim']} and hidden_dim {model['hidden_dim']}"
+            raise CheckpointError(f"{found} of a text-to-semantic model must agree")
+        values = {
+            "width": model["hidden_dim"],
+            "heads": model["head"],
+            "layers": model["n_layer"],
+            "feed_forward": model.get("linear_units", 4 * model["hidden_dim"]),
+            "phones": model["phoneme_vocab_size"],
+            "codes": model["vocab_size"],
+            "eos": model["EOS"],
+            "embedding_dropout": model.get("dropout", 0.0),
+        }
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"the configuration of a text-to-semantic model lacks {error}") from error
+    return parse_config(Text2SemanticConfig, values, "the configuration beside the weights")
+
+
+def load_text2semantic(
+    path: str | Path, device: torch.device | str = "cpu", dtype: str | torch.dtype = "auto"
+) -> Text2SemanticDecoder:
+    """Read one of our files (kind "s1") or a public one (`.ckpt`), in evaluation mode.
+
+    Args:
+        dtype: number format of the weights; auto: half precision on a CUDA device, float32 elsewhere.
+
+    Raises:
+        CheckpointError: missing, damaged, of another kind, or not fitting its own config.
+    """
+    config, tensors = _read_ours(path) if is_ours(path) else _read_public(path)
+    with torch.device("meta"):
+        model = Text2SemanticDecoder(config)
+    place_weights(model, tensors, str(path), pick_dtype(dtype, device), device)
     return model.eval()
+
+
+def _read_ours(path: str | Path) -> tuple[Text2SemanticConfig, dict[str, Tensor]]:
+    checkpoint = load_checkpoint(Path(path), KIND)
+    return parse_config(Text2SemanticConfig, checkpoint.config, str(path)), checkpoint.tensors
+
+
+def _read_public(path: str | Path) -> tuple[Text2SemanticConfig, dict[str, Tensor]]:
+    release = read_release(path)
+    tensors = from_public(release.tensors)
+    if not release.model:
+        raise CheckpointError(f"{path} has no configuration beside its weights, so its number of heads is unknown")
+    return public_config(release.model), tensors
 
 
 def save_text2semantic(

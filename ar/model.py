@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,9 @@ from ar.attention import Layer
 from ar.cache import KeyValueCache
 from ar.config import Text2SemanticConfig
 from gpt_sovits.core.errors import InputError
+
+if TYPE_CHECKING:
+    from ar.sampling import GenerateOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ class SinePosition(nn.Module):
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1))
         self.dropout = nn.Dropout(dropout)
-        rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * -(math.log(10000.0) / width))
-        angle = torch.arange(length, dtype=torch.float32)[:, None] * rate
+        rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float32, device="cpu") * -(math.log(10000.0) / width))
+        angle = torch.arange(length, dtype=torch.float32, device="cpu")[:, None] * rate
         self.register_buffer("table", torch.stack((angle.sin(), angle.cos()), -1).flatten(1), persistent=False)
 
     def forward(self, x: Tensor, position: Tensor | None = None) -> Tensor:
@@ -52,7 +56,7 @@ class SinePosition(nn.Module):
         if position is None and x.shape[1] > len(self.table):
             raise InputError(f"a sequence of {x.shape[1]} is longer than the model's {len(self.table)}: split the text")
         rows = self.table[: x.shape[1]] if position is None else F.embedding(position, self.table)
-        return self.dropout(x + self.alpha * rows)
+        return self.dropout(x + (self.alpha * rows).to(x.dtype))
 
 
 class Text2SemanticDecoder(nn.Module):
@@ -74,6 +78,23 @@ class Text2SemanticDecoder(nn.Module):
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         for embedding in (self.text_embedding, self.code_embedding):
             nn.init.normal_(embedding.weight, std=config.embedding_scale)
+
+    def generate(
+        self, phones: Tensor, bert: Tensor | None, prompt: Tensor | None, options: GenerateOptions | None = None
+    ) -> Tensor:
+        """Codes for one text; the stable seam for other programs, see `ar.generate`.
+
+        Args:
+            phones: [n] ids, those of the prompt's text first.
+            bert: [1024, n] features, or None.
+            prompt: [p] codes of the reference, or None.
+
+        Returns:
+            [t] new codes on the CPU, without prompt and end mark.
+        """
+        from ar.decode import generate
+
+        return generate(self, phones, bert, prompt, options)
 
     def embed_text(self, phones: Tensor, bert: Tensor | None) -> Tensor:
         """[b, n] ids and [b, c, n] features -> [b, n, c]."""

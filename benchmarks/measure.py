@@ -84,7 +84,7 @@ def stage_2(model: Synthesizer, tokens: int, repeats: int) -> Result:
     source = torch.Generator().manual_seed(0)
 
     def work() -> torch.Tensor:
-        return model.decode(codes, phones, [reference], speakers, generator=source)
+        return model.decode_batch(codes, phones, [reference], speakers, generator=source)
 
     length = work().shape[-1] / config.spectrogram.rate
     return Result("stage 2", seconds(work, repeats) / length, "rtf", f"{tokens} codes to {length:.1f} s of sound")

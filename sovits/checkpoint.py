@@ -6,14 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from gpt_sovits.core.checkpoint import load_checkpoint, place_weights, save_checkpoint
 from gpt_sovits.core.config import parse_config
+from gpt_sovits.core.device import pick_dtype
+from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.core.public import is_ours, read_release
 from sovits.config import SynthesizerConfig
+from sovits.convert import config_from_public, from_public
 from sovits.model import Synthesizer
 from sovits.weightnorm import normed_names, put_on
 
 KIND = "s2"
+FLOW_KIND = "s2_flow"
+"""A decoder that matches flows (v3, v4), or a LoRA of one: stored under its public names until it can be spoken with."""
 
 
 def save_sovits(
@@ -28,26 +35,57 @@ def save_sovits(
     save_checkpoint(path, KIND, model.config, tensors, info, dtype)
 
 
-def load_sovits(path: str | Path, fuse: bool = False) -> Synthesizer:
-    """Read a model, in eval mode.
+def load_sovits(
+    path: str | Path,
+    fuse: bool = False,
+    device: torch.device | str = "cpu",
+    dtype: str | torch.dtype = "auto",
+) -> Synthesizer:
+    """Read one of our models or a public one (`.pth`), in eval mode.
 
     Args:
         fuse: True folds weight norm into the weights, for speed; False restores it for training, whichever way the
             file was written.
+        dtype: number format of the weights; auto: half precision on a CUDA device, float32 elsewhere.
 
     Raises:
-        CheckpointError: the file is missing, foreign, of another kind, or does not fit its own configuration.
+        CheckpointError: the file is missing, damaged, of another kind, or does not fit its own configuration.
     """
-    file = load_checkpoint(Path(path), KIND)
-    config = parse_config(SynthesizerConfig, file.config, str(path))
-    model = Synthesizer(config, posterior=any(name.startswith("posterior.") for name in file.tensors))
-    names = normed_names(model)
-    fused = not any(".parametrizations." in name for name in file.tensors)
-    if fused:
-        model.fuse()
-    load_weights(model, file.tensors, str(path))
+    config, tensors = _read_ours(Path(path)) if is_ours(path) else _read_public(path)
+    with torch.device("meta"):
+        model = Synthesizer(config, posterior=any(name.startswith("posterior.") for name in tensors))
+        names = normed_names(model)
+        fused = not any(".parametrizations." in name for name in tensors)
+        if fused:
+            model.fuse()
+    place_weights(model, tensors, str(path), pick_dtype(dtype, device), device)
     if fuse:
         model.fuse()
     elif fused:
         put_on(model, names)
     return model.eval()
+
+
+def no_decoder(what: str | Path) -> CheckpointError:
+    """The error for a model whose decoder does not exist yet."""
+    return CheckpointError(
+        f"{what} has a v3 or v4 decoder, which can be stored but not yet spoken with or trained: "
+        "use a v1, v2, v2Pro or v2ProPlus model"
+    )
+
+
+def _read_ours(path: Path) -> tuple[SynthesizerConfig, dict[str, Tensor]]:
+    file = load_checkpoint(path)
+    if file.kind == FLOW_KIND:
+        raise no_decoder(path)
+    if file.kind != KIND:
+        raise CheckpointError(f"{path} holds a {file.kind} model, not a {KIND} model")
+    return parse_config(SynthesizerConfig, file.config, str(path)), file.tensors
+
+
+def _read_public(path: str | Path) -> tuple[SynthesizerConfig, dict[str, Tensor]]:
+    release = read_release(path)
+    if any(name.startswith("cfm.") for name in release.tensors):
+        raise no_decoder(path)
+    tensors = from_public(release.tensors)
+    return config_from_public(release.model, release.tensors), tensors

@@ -117,7 +117,17 @@ def config_from_public(model: dict[str, Any], state: dict[str, Tensor], frozen: 
     Args:
         model: the `model` section of the configuration beside them.
         state: the weights; what they hold decides about the parts.
+
+    Raises:
+        CheckpointError: a size or a tensor is missing, or they contradict each other.
     """
+    try:
+        return _config(model, state, frozen)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the configuration or the weights of stage 2 are not complete: {error}") from error
+
+
+def _config(model: dict[str, Any], state: dict[str, Tensor], frozen: bool) -> SynthesizerConfig:
     hidden = int(model["hidden_channels"])
     bins = state["ref_enc.spectral.0.fc.weight"].shape[1]
     speaker = state["sv_emb.weight"].shape[1] if "sv_emb.weight" in state else None

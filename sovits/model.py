@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gpt_sovits.core.device import normal
+from gpt_sovits.core.errors import InputError
 from sovits.config import SynthesizerConfig
 from sovits.coupling import Flow
 from sovits.hifigan import Generator
@@ -70,10 +71,17 @@ class Synthesizer(nn.Module):
         take_off(self)
         return self
 
-    @torch.no_grad()
     def encode(self, hubert: Tensor) -> Tensor:
+        """Semantic codes [t] of the content features [1, c, f] of one recording; t is f // 2."""
+        if hubert.ndim != 3 or hubert.shape[:2] != (1, self.config.quantizer.width) or hubert.shape[2] < FRAMES_PER_CODE:
+            wanted = f"[1, {self.config.quantizer.width}, {FRAMES_PER_CODE} or more]"
+            raise InputError(f"content features must be {wanted}; got {list(hubert.shape)}")
+        return self.encode_batch(hubert)[0]
+
+    @torch.no_grad()
+    def encode_batch(self, hubert: Tensor) -> Tensor:
         """Semantic codes [b, f // 2] of content features [b, c, f]; an odd last frame is dropped."""
-        return self.quantizer.encode(self.content(hubert))
+        return self.quantizer.encode(self.content(hubert.to(self.content.weight)))
 
     def reference_style(self, references: list[Tensor], speaker_embeddings: list[Tensor] | None = None) -> Tensor:
         """Mean style [1, s, 1] of several reference spectrograms [1, bins, f].
@@ -82,11 +90,55 @@ class Synthesizer(nn.Module):
             speaker_embeddings: one [1, e] per reference; needed exactly when the model has a speaker branch.
         """
         embeddings: list[Tensor] | list[None] = speaker_embeddings or [None] * len(references)
-        styles = [self._style(r, None, e) for r, e in zip(references, embeddings, strict=True)]
+        like = self.prior.exit.weight
+        pairs = zip(references, embeddings, strict=True)
+        styles = [self._style(r.to(like), None, None if e is None else e.to(like)) for r, e in pairs]
         return torch.stack(styles).mean(0)
 
-    @torch.inference_mode()
     def decode(
+        self,
+        codes: Tensor,
+        phones: Tensor,
+        references: list[Tensor],
+        speaker_embeddings: list[Tensor] | None = None,
+        noise_scale: float = 0.5,
+        speed: float = 1.0,
+        seed: int | None = None,
+    ) -> Tensor:
+        """Speak one sentence; the stable seam for other programs.
+
+        Args:
+            codes: semantic codes [t].
+            phones: phoneme ids of what is said [n].
+            references: linear spectrograms of the voice, each [1025, f]; their styles are averaged.
+            speaker_embeddings: one [20480] per reference; needed exactly when the model has a speaker branch.
+            noise_scale: spread of the prior; 0 is its mean.
+            speed: 1.2 speaks a fifth faster.
+            seed: of the noise; None draws a fresh one.
+
+        Returns:
+            Samples [w] in float32 within -1..1, 1280 per code at speed 1, on the model's device.
+
+        Raises:
+            InputError: an input that this model cannot read.
+        """
+        self._check_sentence(codes, phones, references, speaker_embeddings, speed)
+        device = self.prior.exit.weight.device
+        source = torch.Generator()
+        source.seed() if seed is None else source.manual_seed(seed)
+        wave = self.decode_batch(
+            codes[None].to(device, torch.long),
+            phones[None].to(device, torch.long),
+            [reference[None] for reference in references],
+            None if speaker_embeddings is None else [embedding[None] for embedding in speaker_embeddings],
+            noise_scale=noise_scale,
+            speed=speed,
+            generator=source,
+        )
+        return wave[0].float()
+
+    @torch.inference_mode()
+    def decode_batch(
         self,
         codes: Tensor,
         phones: Tensor,
@@ -97,7 +149,7 @@ class Synthesizer(nn.Module):
         noise: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Speak.
+        """Speak, with the axes and the noise as the networks have them.
 
         Args:
             codes: semantic codes [1, t].
@@ -196,6 +248,28 @@ class Synthesizer(nn.Module):
             commitment=commitment,
             quantized=quantized,
         )
+
+    def _check_sentence(
+        self,
+        codes: Tensor,
+        phones: Tensor,
+        references: list[Tensor],
+        speaker_embeddings: list[Tensor] | None,
+        speed: float,
+    ) -> None:
+        for what, ids, size in (("codes", codes, self.config.quantizer.codes), ("phones", phones, self.config.phonemes)):
+            if ids.ndim != 1 or len(ids) == 0 or not 0 <= int(ids.min()) <= int(ids.max()) < size:
+                raise InputError(f"{what} must be a row of numbers in 0 to {size - 1}; got shape {list(ids.shape)}")
+        bins, wanted = self.config.spectrogram.bins, self.config.speaker
+        if not references or any(r.ndim != 2 or len(r) != bins or r.shape[1] == 0 for r in references):
+            raise InputError(f"references must be one or more spectrograms [{bins}, f]")
+        if (speaker_embeddings is None) != (wanted is None) or len(speaker_embeddings or references) != len(references):
+            need = "no speaker embeddings" if wanted is None else "one speaker embedding for each reference"
+            raise InputError(f"this model needs {need}")
+        if any(embedding.shape != (wanted,) for embedding in speaker_embeddings or ()):
+            raise InputError(f"speaker embeddings must be rows of {wanted} numbers")
+        if not 0 < speed < float("inf"):
+            raise InputError(f"speed must be above 0; got {speed}")
 
     def _style(self, spec: Tensor, mask: Tensor | None, embedding: Tensor | None) -> Tensor:
         style: Tensor = self.style(spec, mask)

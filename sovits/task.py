@@ -121,8 +121,8 @@ class SynthesizerTask(LightningModule):
         """Speak a held-back utterance from its own codes and style, as inference does."""
         model = self.trained.eval()
         speaker = None if batch.speaker is None else [batch.speaker]
-        codes, source = model.encode(batch.hubert), generator(batch_idx)
-        wave = model.decode(codes, batch.phones, [batch.spec], speaker, generator=source)[:, : batch.wave.shape[-1]]
+        codes, source = model.encode_batch(batch.hubert), generator(batch_idx)
+        wave = model.decode_batch(codes, batch.phones, [batch.spec], speaker, generator=source)[:, : batch.wave.shape[-1]]
         real, fake = self._mel(batch.wave[:, 0]), self._mel(wave)
         frames = min(real.shape[-1], fake.shape[-1])
         self.log("val/mel_distance", mel_loss(real[..., :frames], fake[..., :frames]), batch_size=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
@@ -25,9 +25,17 @@ def normed_names(root: nn.Module) -> list[str]:
 
 
 def take_off(root: nn.Module) -> None:
-    """Replace direction and length by the plain weight everywhere; the function computed stays the same."""
+    """Replace direction and length by the plain weight everywhere; the function computed stays the same.
+
+    Weights in half precision are multiplied out in full and rounded once.
+    """
     for name in normed_names(root):
-        remove_parametrizations(root.get_submodule(name), "weight", leave_parametrized=True)
+        module = root.get_submodule(name)
+        parts = cast(nn.ModuleDict, module.parametrizations)["weight"]
+        dtype = next(parts.parameters()).dtype
+        parts.float()
+        remove_parametrizations(module, "weight", leave_parametrized=True)
+        module.weight.data = module.weight.data.to(dtype)
 
 
 def put_on(root: nn.Module, names: list[str]) -> None:

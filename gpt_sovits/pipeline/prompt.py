@@ -63,7 +63,7 @@ def _timbre(path: Path, config: SpectrogramConfig) -> Tensor:
 
 def _codes(parts: Parts, content: Tensor) -> Tensor:
     padded = torch.cat([content, torch.zeros(int(parts.prompt_silence * HUBERT_RATE))])
-    return parts.synthesizer.encode(parts.hubert(padded[None].to(parts.device)))[0]
+    return parts.synthesizer.encode(parts.hubert(padded[None].to(parts.device)))
 
 
 def _speaker(parts: Parts, wave: Tensor, rate: int) -> Tensor:

@@ -93,7 +93,7 @@ def speak_waves(
 
 
 def _decode(parts: Parts, voice: Voice, phones: Tensor, codes: Tensor, options: Sampling, seed: int) -> Tensor:
-    wave = parts.synthesizer.decode(
+    wave = parts.synthesizer.decode_batch(
         codes[None].to(parts.device),
         phones[None].to(parts.device),
         list(voice.spectrograms),

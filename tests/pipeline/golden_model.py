@@ -40,7 +40,7 @@ class Recorded:
     def encode(self, hubert: Tensor) -> Tensor:
         return self.inner.encode(hubert)
 
-    def decode(self, codes: Tensor, phones: Tensor, references: list[Tensor], **options: Any) -> Tensor:
+    def decode_batch(self, codes: Tensor, phones: Tensor, references: list[Tensor], **options: Any) -> Tensor:
         self.calls.append(
             {
                 "codes": codes[0].tolist(),
@@ -50,7 +50,7 @@ class Recorded:
             }
         )
         del options["generator"]
-        return self.inner.decode(codes, phones, references, noise=self._noise(), **options)
+        return self.inner.decode_batch(codes, phones, references, noise=self._noise(), **options)
 
     def decode_streaming(
         self, codes: Tensor, phones: Tensor, references: list[Tensor], **options: Any

@@ -67,10 +67,10 @@ def batch(model: Synthesizer, frames: int = 40) -> dict[str, Tensor]:
 
 def test_fused_equals_unfused(model: Synthesizer) -> None:
     arguments = sentence(model)
-    expected = model.decode(*arguments, noise_scale=0)
+    expected = model.decode_batch(*arguments, noise_scale=0)
     assert normed_names(model)
     assert normed_names(model.fuse()) == []
-    torch.testing.assert_close(model.decode(*arguments, noise_scale=0), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(model.decode_batch(*arguments, noise_scale=0), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_public_network_fused_equals_unfused(public_model: Synthesizer) -> None:
@@ -82,33 +82,33 @@ def test_the_public_network_fused_equals_unfused(public_model: Synthesizer) -> N
 
 
 def test_1280_samples_a_code(model: Synthesizer) -> None:
-    assert model.decode(*sentence(model)).shape == (1, 11 * 1280)
+    assert model.decode_batch(*sentence(model)).shape == (1, 11 * 1280)
 
 
 @pytest.mark.parametrize("speed", [0.6, 0.99, 1.7])
 def test_speed_changes_the_length(model: Synthesizer, speed: float) -> None:
-    wave = model.decode(*sentence(model), speed=speed)
+    wave = model.decode_batch(*sentence(model), speed=speed)
     assert wave.shape[-1] == (int(22 / speed) + 1) * 640
 
 
 def test_a_seed_decides_everything(model: Synthesizer) -> None:
     arguments = sentence(model)
-    one, same, other = (model.decode(*arguments, generator=generator(seed)) for seed in (1, 1, 2))
+    one, same, other = (model.decode_batch(*arguments, generator=generator(seed)) for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
 
 def test_given_noise_is_used(model: Synthesizer) -> None:
     arguments, noise = sentence(model), torch.randn(1, model.config.inter, 22)
-    assert torch.equal(model.decode(*arguments, noise=noise), model.decode(*arguments, noise=noise))
-    silent = model.decode(*arguments, noise=torch.zeros_like(noise))
-    assert torch.equal(silent, model.decode(*arguments, noise_scale=0.0))
+    assert torch.equal(model.decode_batch(*arguments, noise=noise), model.decode_batch(*arguments, noise=noise))
+    silent = model.decode_batch(*arguments, noise=torch.zeros_like(noise))
+    assert torch.equal(silent, model.decode_batch(*arguments, noise_scale=0.0))
 
 
 def test_streaming_everything_equals_decode(model: Synthesizer) -> None:
     arguments = sentence(model)
     wave, _ = model.decode_streaming(*arguments, noise_scale=0)
-    assert torch.equal(wave, model.decode(*arguments, noise_scale=0))
+    assert torch.equal(wave, model.decode_batch(*arguments, noise_scale=0))
 
 
 def test_flow_and_its_reverse_cancel(model: Synthesizer) -> None:
@@ -205,11 +205,11 @@ def test_speed_one_is_untouched_and_fades_meet() -> None:
 @pytest.mark.parametrize("fused_model", [False, True])
 def test_files(tmp_path: Path, model: Synthesizer, fused_file: bool, fused_model: bool) -> None:
     arguments = sentence(model)
-    expected, names = model.decode(*arguments, noise_scale=0), normed_names(model)
+    expected, names = model.decode_batch(*arguments, noise_scale=0), normed_names(model)
     save_sovits(tmp_path / "s2.safetensors", model.fuse() if fused_file else model, {"epoch": 1})
     loaded = load_sovits(tmp_path / "s2.safetensors", fuse=fused_model)
     assert normed_names(loaded) == ([] if fused_model else names)
-    torch.testing.assert_close(loaded.decode(*arguments, noise_scale=0), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(loaded.decode_batch(*arguments, noise_scale=0), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_file_without_posterior_speaks_but_does_not_train(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_file_without_posterior_speaks_but_does_not_train(tmp_path: Path) -> N
     save_sovits(tmp_path / "s2.safetensors", model, dtype=torch.float16, posterior=False)
     loaded = load_sovits(tmp_path / "s2.safetensors")
     assert loaded.posterior is None
-    assert loaded.decode(*sentence(loaded)).isfinite().all()
+    assert loaded.decode_batch(*sentence(loaded)).isfinite().all()
     with pytest.raises(ValueError, match="posterior"):
         loaded(**batch(loaded))
 
@@ -236,11 +236,11 @@ def test_a_speaker_branch_needs_embeddings() -> None:
     plain, branched = fresh(), fresh("speaker=12", "style.width=24")
     assert branched.bridge is not None
     arguments = sentence(plain)
-    assert branched.decode(*arguments, speaker_embeddings=[torch.randn(1, 12)]).isfinite().all()
+    assert branched.decode_batch(*arguments, speaker_embeddings=[torch.randn(1, 12)]).isfinite().all()
     with pytest.raises(ValueError, match="has a speaker branch"):
-        branched.decode(*arguments)
+        branched.decode_batch(*arguments)
     with pytest.raises(ValueError, match="has no speaker branch"):
-        plain.decode(*arguments, speaker_embeddings=[torch.randn(1, 12)])
+        plain.decode_batch(*arguments, speaker_embeddings=[torch.randn(1, 12)])
 
 
 def test_frames_that_do_not_match_are_an_error() -> None:

@@ -27,13 +27,13 @@ def decode_case(version: str) -> dict[str, Tensor]:
 def speak(model: Synthesizer, stored: dict[str, Tensor], **options: Any) -> Tensor:
     """The stored sentence, as [1, 1, w]."""
     options = {"noise_scale": 0.0, **options}
-    wave = model.decode(stored["codes"][0], stored["text"], [reference()], speakers(model), **options)
+    wave = model.decode_batch(stored["codes"][0], stored["text"], [reference()], speakers(model), **options)
     return wave[:, None]
 
 
 def test_codes_and_vectors(public_model: Synthesizer, version: str) -> None:
     stored = case(version, "latent")
-    assert torch.equal(public_model.encode(stored["hubert"]), stored["codes"][:, 0])
+    assert torch.equal(public_model.encode_batch(stored["hubert"]), stored["codes"][:, 0])
     quantized, codes, commitment = public_model.quantizer(public_model.content(stored["hubert"]))
     assert torch.equal(codes, stored["codes"][:, 0])
     assert commitment == stored["commit"]
@@ -66,7 +66,7 @@ def test_decode(public_model: Synthesizer, decode_case: dict[str, Tensor]) -> No
 
 
 def test_several_references(public_model: Synthesizer, decode_case: dict[str, Tensor]) -> None:
-    wave = public_model.decode(
+    wave = public_model.decode_batch(
         decode_case["codes"][0],
         decode_case["text"],
         [reference(), second_reference()],
