@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,7 @@ Most = Annotated[int | None, typer.Option("--items", min=1, help="at most so man
 
 @app.command()
 def wavs(
-    source: Annotated[Path, typer.Argument(help="a tsv with the columns id, wav, language, text, reference; or its folder")],
+    source: Annotated[Path, typer.Argument(help="a tsv: id, wav, language, text, reference; or its folder")],
     out: Out,
     name: Annotated[str | None, typer.Option("--name", help="what to call the system")] = None,
     models: Models = None,
@@ -49,7 +50,7 @@ def wavs(
     verbose: o.Verbose = False,
 ) -> None:
     """Score recordings that any system made; run it again to finish what was interrupted."""
-    configure_logging(verbose)
+    _log(verbose)
     from gpt_sovits.evaluate.result import System
     from gpt_sovits.evaluate.run import evaluate_recordings
     from gpt_sovits.evaluate.sets import EvaluationSet, choose, read_recordings
@@ -59,6 +60,12 @@ def wavs(
     system = System(name=name or source.resolve().stem)
     tools = _tools(models, recogniser, speakers, measures)
     _report(evaluate_recordings(chosen, out, tools, system, processes, _progress), out)
+
+
+def _log(verbose: bool) -> None:
+    configure_logging(verbose)
+    if not verbose:
+        logging.getLogger("faster_whisper").setLevel(logging.ERROR)
 
 
 def _tools(models: Path | None, recogniser: str, speakers: list[str] | None, measures: list[str] | None) -> Tools:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from gpt_sovits.core.files import check_writable
+from gpt_sovits.evaluate.cache import CACHE
 from gpt_sovits.evaluate.item import Item
 from gpt_sovits.evaluate.measures import Tools
 from gpt_sovits.evaluate.result import (
@@ -20,7 +21,7 @@ from gpt_sovits.evaluate.result import (
     summarise,
     write_result,
 )
-from gpt_sovits.evaluate.score import CACHE, Row, Scores, score_items
+from gpt_sovits.evaluate.score import Row, Scores, score_items
 from gpt_sovits.evaluate.sets import EvaluationSet
 
 Progress = Callable[[Iterator[Row], int], Iterator[Row]]

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-from gpt_sovits.core.config import Strict
-from gpt_sovits.core.errors import GPTSoVITSError, StorageError
+from gpt_sovits.core.errors import AudioError, GPTSoVITSError
+from gpt_sovits.evaluate.cache import ScoreCache, Taken, measure_name
 from gpt_sovits.evaluate.item import Card, Clip, Item, Measure, Sound, Value, read_sound
 from gpt_sovits.evaluate.measures import Missing, Tools, build_measures
 
-log = logging.getLogger(__name__)
-CACHE = "scores.jsonl"
 SHORTEST = 0.1
 """Seconds below which a recording counts as not spoken."""
 
@@ -31,6 +25,8 @@ class Row:
     values: dict[str, Value]
     problems: tuple[str, ...] = ()
     """Sentences: what could not be read or measured."""
+    taken: tuple[Taken, ...] = ()
+    """What was measured now, not read from a cache."""
 
     @property
     def failed(self) -> bool:
@@ -51,20 +47,32 @@ class Scores:
     missing: tuple[Missing, ...]
 
 
-def score_clip(item: Item, measures: Sequence[Measure]) -> Row:
-    """Take every measure of one item; an unreadable recording gets the worst value of each."""
+def score_clip(item: Item, measures: Sequence[Measure], known: Mapping[str, Taken] | None = None) -> Row:
+    """Take every measure of one item; an unreadable recording gets the worst value of each.
+
+    Args:
+        known: what was measured earlier, by measure; it is not measured again.
+    """
     try:
         sound = _readable(item)
     except GPTSoVITSError as error:
         return failed_row(item, measures, str(error))
     clip = Clip(item, sound, {"seconds": round(sound.seconds, 3), "failed": 0.0})
     problems = []
+    taken = []
     for measure in measures:
-        try:
-            clip.values.update(measure.score(clip))
-        except GPTSoVITSError as error:
-            problems.append(f"{measure.card.measure}: {error}")
-    return Row(item, clip.values, tuple(problems))
+        name = measure.card.measure
+        found = (known or {}).get(measure_name(measure))
+        if found is None:
+            try:
+                found = Taken(measure_name(measure), measure.score(clip))
+            except GPTSoVITSError as error:
+                found = Taken(measure_name(measure), {}, f"{name}: {error}")
+            taken.append(found)
+        clip.values.update(found.values)
+        if found.problem is not None:
+            problems.append(found.problem)
+    return Row(item, clip.values, tuple(problems), tuple(taken))
 
 
 def failed_row(item: Item, measures: Sequence[Measure], problem: str) -> Row:
@@ -86,42 +94,42 @@ def score_items(
     processes: int = 1,
     progress: Callable[[Iterator[Row], int], Iterator[Row]] = lambda rows, total: rows,
 ) -> Scores:
-    """Score many items; what an earlier run put into `cache` for the same recording and measures is taken from there.
+    """Score many items; a measure that an earlier run took of the same recording is read from `cache`.
 
     Args:
         processes: how many to spread the work over; each loads the models.
         progress: wraps the rows as they come in, such as by a progress bar.
     """
     measures, missing = build_measures(tools)
-    cards = tuple(measure.card for measure in measures)
-    keys = [_key(item, cards, tools) for item in items]
-    known = _read_cache(cache)
-    rows = {i: known[key].with_item(items[i]) for i, key in enumerate(keys) if key in known}
-    waiting = [i for i in range(len(items)) if i not in rows]
-    source = _spread(items, waiting, tools, measures, min(processes, max(len(waiting), 1)))
-    found: list[tuple[int, Row]] = []
+    store = ScoreCache(cache)
+    known = [store.known(item, measures) for item in items]
+    rows: dict[int, Row] = {}
+    source = _spread(items, known, tools, measures, min(processes, len(items)))
 
     def watched() -> Iterator[Row]:
         for index, row in source:
-            found.append((index, row))
-            _append(cache, _Stored(keys[index], row.values, list(row.problems)))
+            rows[index] = row
+            store.add(row.item, row.taken, measures)
             yield row
 
-    for _ in progress(watched(), len(waiting)):
-        index, row = found[-1]
-        rows[index] = row
-    return Scores(tuple(rows[i] for i in range(len(items))), cards, missing)
+    for _ in progress(watched(), len(items)):
+        pass
+    return Scores(tuple(rows[i] for i in range(len(items))), tuple(measure.card for measure in measures), missing)
 
 
 def _spread(
-    items: Sequence[Item], waiting: Sequence[int], tools: Tools, measures: Sequence[Measure], processes: int
+    items: Sequence[Item],
+    known: Sequence[Mapping[str, Taken]],
+    tools: Tools,
+    measures: Sequence[Measure],
+    processes: int,
 ) -> Iterator[tuple[int, Row]]:
     if processes <= 1:
-        for i in waiting:
-            yield i, score_clip(items[i], measures)
+        for i, item in enumerate(items):
+            yield i, score_clip(item, measures, known[i])
         return
     with ProcessPoolExecutor(processes, get_context("spawn"), _start, (tools,)) as pool:
-        futures = {pool.submit(_work, items[i]): i for i in waiting}
+        futures = {pool.submit(_work, item, known[i]): i for i, item in enumerate(items)}
         for future in as_completed(futures):
             yield futures[future], future.result()
 
@@ -139,13 +147,11 @@ def _start(tools: Tools) -> None:
     _Worker.measures = build_measures(tools)[0]
 
 
-def _work(item: Item) -> Row:
-    return score_clip(item, _Worker.measures)
+def _work(item: Item, known: Mapping[str, Taken]) -> Row:
+    return score_clip(item, _Worker.measures, known)
 
 
 def _readable(item: Item) -> Sound:
-    from gpt_sovits.core.errors import AudioError
-
     if item.wav is None:
         raise AudioError(f"{item.id} has no recording")
     sound = read_sound(item.wav)
@@ -154,54 +160,3 @@ def _readable(item: Item) -> Sound:
     if not bool(sound.wave.any()):
         raise AudioError(f"{item.wav} is silent: every sample is zero")
     return sound
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    key: str
-    values: dict[str, Value]
-    problems: list[str] = field(default_factory=list)
-
-    def with_item(self, item: Item) -> Row:
-        return Row(item, self.values, tuple(self.problems))
-
-
-def _key(item: Item, cards: Sequence[Card], tools: Strict) -> str:
-    """What decides a row: the item, the content of its files, the measures."""
-    values: dict[str, Any] = item.model_dump(mode="json", exclude={"wav", "reference", "recording"})
-    files = [_digest(path) for path in (item.wav, item.reference, item.recording)]
-    made = [card.model_dump(mode="json") for card in cards]
-    text = json.dumps([values, files, made], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _digest(path: Path | None) -> str | None:
-    try:
-        return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return "unreadable"
-
-
-def _read_cache(path: Path | None) -> dict[str, _Stored]:
-    if path is None or not path.is_file():
-        return {}
-    known = {}
-    for line in path.read_text(encoding="utf8", errors="replace").splitlines():
-        try:
-            stored = _Stored(**json.loads(line))
-        except (json.JSONDecodeError, TypeError):  # cut short by a kill
-            continue
-        known[stored.key] = stored
-    return known
-
-
-def _append(path: Path | None, stored: _Stored) -> None:
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cut = path.is_file() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
-        with path.open("a", encoding="utf8") as file:
-            file.write(("\n" if cut else "") + json.dumps(asdict(stored), ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error

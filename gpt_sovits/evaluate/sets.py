@@ -92,7 +92,8 @@ def read_table(path: Path) -> list[Item]:
 
 
 def read_listing(path: Path) -> list[Item]:
-    """`path|speaker|language|text` lines: real recordings, each judged against an earlier one of the same speaker."""
+    """`path|speaker|language|text` lines: real recordings, each judged against the speaker's first (the first against
+    the second)."""
     rows = []
     for number, line in enumerate(_text(path).splitlines(), 1):
         if line.strip():
@@ -100,17 +101,19 @@ def read_listing(path: Path) -> list[Item]:
             if len(cells) != 4:
                 raise ManifestError(f"line {number} of {path} must read path|speaker|language|text")
             rows.append([cell.strip() for cell in cells])
+    voices: dict[tuple[str, str], list[str]] = {}
+    for file, speaker, language, _ in rows:
+        voices.setdefault((speaker, language), []).append(file)
     items = []
-    first: dict[str, str] = {}
-    for file, speaker, language, text in rows:
-        other = first.setdefault(speaker, file)
+    for number, (file, speaker, language, text) in enumerate(rows, 1):
         values = {"id": Path(file).stem, "wav": file, "speaker": speaker, "language": language, "text": text}
-        items.append(_item(values | ({"reference": other} if other != file else {}), path, len(items) + 1))
+        others = [other for other in voices[speaker, language][:2] if other != file]
+        items.append(_item(values | ({"reference": others[0]} if others else {}), path, number))
     return items
 
 
 def read_seed_tts(path: Path, language: str) -> list[Item]:
-    """The list format of the Seed-TTS evaluation: `id|prompt text|prompt wav|text`, sometimes with a fifth recording."""
+    """The list format of the Seed-TTS evaluation: `id|prompt text|prompt wav|text`, a fifth column is a recording."""
     items = []
     for number, line in enumerate(_text(path).splitlines(), 1):
         cells = [cell.strip() for cell in line.split("|")]
@@ -182,14 +185,14 @@ def read_recordings(path: Path) -> EvaluationSet:
 
 
 def _recordings(folder: Path, found: Sequence[tuple[Path, str, str]], language: str) -> list[Item]:
-    first: dict[str, Path] = {}
+    voices: dict[str, list[Path]] = {}
+    for wav, speaker, _ in found:
+        voices.setdefault(speaker, []).append(wav)
     items = []
     for wav, speaker, text in found:
-        other = first.setdefault(speaker, wav)
-        reference = None if other == wav else other
-        items.append(
-            Item(id=wav.stem, language=language, text=text, wav=wav, reference=reference, speaker=speaker)
-        )
+        others = [other for other in voices[speaker][:2] if other != wav]
+        reference = others[0] if others else None
+        items.append(Item(id=wav.stem, language=language, text=text, wav=wav, reference=reference, speaker=speaker))
     if not items:
         raise ManifestError(f"{folder} holds no transcripts of that kind: check that it is the unpacked corpus")
     return items

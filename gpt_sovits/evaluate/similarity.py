@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from feature_extractor.foreign import read_state_dict
 from feature_extractor.speaker import fbank, load_speaker
 from gpt_sovits.core.checkpoint import load_weights
 from gpt_sovits.core.errors import AudioError, CheckpointError, MissingExtraError
+from gpt_sovits.core.foreign import read_foreign, state_dict
 from gpt_sovits.evaluate.campplus import CamPlus, infer_config
 from gpt_sovits.evaluate.item import HEARING_RATE, Card, Clip, Item, Sound, Value
 from gpt_sovits.evaluate.locate import checksum, find
@@ -92,7 +92,7 @@ def load_voiceprint(name: str, folder: Path | None) -> Voiceprint:
 
 def load_campplus(path: Path) -> tuple[Embed, str]:
     """The network of `campplus.py` with published weights."""
-    state = read_state_dict(path)
+    state = state_dict(read_foreign(path).tree, str(path))
     network = CamPlus(infer_config(state, str(path)))
     load_weights(network, state, str(path))
     return campplus_embedding(network.eval()), "gpt-sovits campplus 1"

@@ -77,9 +77,7 @@ class Difference:
         return "better" if (self.value > 0) == (self.figure.better > 0) else "worse"
 
 
-def compare_rows(
-    first: Sequence[Row], second: Sequence[Row], figure: Figure, seed: int = SEED
-) -> Difference | None:
+def compare_rows(first: Sequence[Row], second: Sequence[Row], figure: Figure, seed: int = SEED) -> Difference | None:
     """Paired bootstrap of one figure over items that both have; rows are matched by id.
 
     A 95 % interval of the difference that holds zero means no difference.

@@ -46,7 +46,12 @@ def summary_table(result: Result) -> str:
     groups = [name for name in result.summary if name != "all"]
     for group in groups if len(groups) == 1 else ["all", *groups]:
         summary = result.summary[group]
-        header = (f"{group}: {summary.items} items, {summary.failed} failed", "value [95 %]", "real recordings", "items")
+        header = (
+            f"{group}: {summary.items} items, {summary.failed} failed",
+            "value [95 %]",
+            "real recordings",
+            "items",
+        )
         parts.append(align_columns([header, *summary_rows(result, group)]))
     anchors = result.anchors
     if anchors.ceiling is not None:
