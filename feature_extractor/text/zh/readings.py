@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import import_module
 
-from feature_extractor.text.zh.pinyin import phrases, word_syllables
+from feature_extractor.text.zh.pinyin import listed_phrase, phrases, word_syllables
 from feature_extractor.text.zh.segment import Word
 
 
@@ -41,7 +39,7 @@ def _as_listed(words: list[Word]) -> list[str]:
     while i < len(words):
         word = words[i]
         pair = word.text + words[i + 1].text if i + 1 < len(words) and len(word.text) == 1 else ""
-        if pair in phrases() or (len(pair) == 2 and pair in _known_pairs()):
+        if pair in phrases() or _is_known_pair(pair):
             result.extend(phrases().get(pair) or word_syllables(pair))
             i += 2
             continue
@@ -74,12 +72,9 @@ def _word(words: list[Word], i: int) -> list[str]:
     return list(word_syllables(text))
 
 
-@lru_cache(maxsize=1)
-def _known_pairs() -> frozenset[str]:
-    """Pairs that pypinyin lists; where a rule below knows more, the rule decides."""
-    decided = {*_RULES, "一"}
-    pairs = import_module("pypinyin.phrases_dict").phrases_dict
-    return frozenset(pair for pair in pairs if len(pair) == 2 and not decided & set(pair))
+def _is_known_pair(pair: str) -> bool:
+    """Whether pypinyin lists it; where a rule below knows more, the rule decides."""
+    return len(pair) == 2 and not any(c in _RULES or c == "一" for c in pair) and bool(listed_phrase(pair))
 
 
 def _de(place: Place) -> str:
