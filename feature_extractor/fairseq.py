@@ -1,4 +1,4 @@
-"""HuBERT and ContentVec files of fairseq, read without fairseq: names, and the shape of the network from its weights."""
+"""HuBERT and ContentVec files of fairseq, read without fairseq: their names, and the network from its shapes."""
 
 from __future__ import annotations
 
