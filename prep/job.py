@@ -32,6 +32,8 @@ class Recipe:
 
     out: Path
     symbols: str
+    compat: bool
+    """Whether text is read as the public front end reads it."""
     hubert: Path | None
     bert: Path | None
     s2: Path | None

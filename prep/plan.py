@@ -65,7 +65,8 @@ class Keys:
             audio: hash of the recording; None: it cannot be read, which no record can match.
         """
         if step in {"text", "bert"}:
-            text = self._key("text", utterance.spoken, utterance.language, self.recipe.symbols)
+            reading = [self.recipe.symbols, *(["public"] if self.recipe.compat else [])]
+            text = self._key("text", utterance.spoken, utterance.language, *reading)
             if step == "text":
                 return text
             return self._key("bert", text, self._bert, self.recipe.half) if utterance.language == "zh" else None

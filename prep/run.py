@@ -106,6 +106,7 @@ def make_recipe(out: Path, bundle: Bundle, steps: Sequence[str], device: str, ha
     return Recipe(
         out=out,
         symbols=bundle.manifest.symbols,
+        compat=bundle.manifest.front_end == "public",
         hubert=bundle.need("hubert") if content else None,
         bert=bundle.need("bert") if "bert" in steps else None,
         s2=bundle.need("s2") if "semantic" in steps else None,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gpt_sovits.core.checkpoint import load_checkpoint, place_weights, save_checkpoint
+from gpt_sovits.core.checkpoint import NO_DECODER, load_checkpoint, place_weights, save_checkpoint
 from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.device import pick_dtype
 from gpt_sovits.core.errors import CheckpointError
@@ -19,8 +19,6 @@ from sovits.model import Synthesizer
 from sovits.weightnorm import normed_names, put_on
 
 KIND = "s2"
-FLOW_KIND = "s2_flow"
-"""A decoder that matches flows (v3, v4), or a LoRA of one: stored under its public names until it can be spoken with."""
 
 
 def save_sovits(
@@ -66,26 +64,14 @@ def load_sovits(
     return model.eval()
 
 
-def no_decoder(what: str | Path) -> CheckpointError:
-    """The error for a model whose decoder does not exist yet."""
-    return CheckpointError(
-        f"{what} has a v3 or v4 decoder, which can be stored but not yet spoken with or trained: "
-        "use a v1, v2, v2Pro or v2ProPlus model"
-    )
-
-
 def _read_ours(path: Path) -> tuple[SynthesizerConfig, dict[str, Tensor]]:
-    file = load_checkpoint(path)
-    if file.kind == FLOW_KIND:
-        raise no_decoder(path)
-    if file.kind != KIND:
-        raise CheckpointError(f"{path} holds a {file.kind} model, not a {KIND} model")
+    file = load_checkpoint(path, KIND)
     return parse_config(SynthesizerConfig, file.config, str(path)), file.tensors
 
 
 def _read_public(path: str | Path) -> tuple[SynthesizerConfig, dict[str, Tensor]]:
     release = read_release(path)
     if any(name.startswith("cfm.") for name in release.tensors):
-        raise no_decoder(path)
+        raise CheckpointError(f"{path} {NO_DECODER}")
     tensors = from_public(release.tensors)
     return config_from_public(release.model, release.tensors), tensors

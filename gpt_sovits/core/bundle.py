@@ -5,10 +5,16 @@ tiny/
   hubert.safetensors    content encoder (kind "hubert"), or a Hugging Face folder
   s1.safetensors        text to semantic tokens (kind "s1")
   s2.safetensors        semantic tokens to waveform (kind "s2")
+
+A part is a path relative to the folder, `shared:NAME` for one that many models use, or `model:NAME` for the same part
+of another model. Names are looked up in the places of `model_places`.
 """
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +26,12 @@ from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.resources import resource
 
 MANIFEST = "model.yaml"
+SHARED = "shared"
+"""Folder of a model place that holds the parts many models use."""
+VARIABLE = "GPT_SOVITS_MODELS"
+
+PartName = Literal["hubert", "s1", "s2", "bert", "speaker"]
+PARTS: tuple[PartName, ...] = ("hubert", "s1", "s2", "bert", "speaker")
 
 
 class BundleManifest(Strict):
@@ -36,6 +48,12 @@ class BundleManifest(Strict):
     """Hugging Face folder of the Chinese BERT; None: the model reads phonemes only."""
     speaker: str | None = None
     """ERes2NetV2 weights; None: no speaker branch."""
+    family: str | None = None
+    """Of a model of the public GPT-SoVITS: v1, v2, v2Pro, v2ProPlus, v3 or v4."""
+    base: str | None = None
+    """Name of the model whose decoder the stage 2 of this one, a LoRA file, changes."""
+    front_end: Literal["own", "public"] = "own"
+    """How text is read: public, for weights trained on phonemes of the public front end."""
     prompt_silence: float = 0.6
     """Seconds of silence put after a reference before its codes are taken, so that its last sound is whole. The public
     models have been used with 0.6; a model trained on utterances as they end takes 0."""
@@ -53,36 +71,124 @@ class Bundle:
     folder: Path
     manifest: BundleManifest
 
-    def part(self, name: Literal["hubert", "s1", "s2", "bert", "speaker"]) -> Path | None:
+    def part(self, name: PartName) -> Path | None:
         """Path of a part, or None when the model has none.
 
         Raises:
             CheckpointError: the manifest names a file that is not there.
         """
-        relative = getattr(self.manifest, name)
-        if relative is None:
+        reference = getattr(self.manifest, name)
+        if reference is None:
             return None
-        path = self.folder / relative
+        kind, colon, other = reference.partition(":")
+        if colon and kind == "shared":
+            return self._shared(other)
+        if colon and kind == "model":
+            return self._of_model(other, name)
+        path = self.folder / reference
         if not path.exists():
             raise CheckpointError(f"the model {self.manifest.name} names {name}: {path}, which does not exist")
         return path
 
-    def need(self, name: Literal["hubert", "s1", "s2", "bert", "speaker"]) -> Path:
+    def need(self, name: PartName) -> Path:
         """Path of a part that must be there."""
         path = self.part(name)
         if path is None:
             raise CheckpointError(f"the model {self.manifest.name} in {self.folder} has no {name} part")
         return path
 
+    def missing(self) -> list[str]:
+        """Names of the shared parts it refers to that are not installed."""
+        names = (getattr(self.manifest, part) or "" for part in PARTS)
+        shared = [name.removeprefix("shared:") for name in names if name.startswith("shared:")]
+        return [name for name in shared if find_shared(name) is None]
+
+    def _of_model(self, other: str, name: PartName) -> Path | None:
+        model = find_model(other)
+        if (getattr(model.manifest, name) or "").startswith("model:"):
+            raise CheckpointError(f"{self.manifest.name} takes its {name} from {other}, which takes it from another: name that")
+        return model.part(name)
+
+    def _shared(self, name: str) -> Path:
+        path = find_shared(name)
+        if path is None:
+            raise CheckpointError(f"the model {self.manifest.name} needs {', '.join(self.missing())}, {HOW_TO_ADD}")
+        return path
+
+
+HOW_TO_ADD = (
+    "which every public model shares and which is not installed: download the public pretrained_models folder and run "
+    "`gpt-sovits models import-pretrained FOLDER`"
+)
+
+
+def model_places() -> list[Path]:
+    """Folders whose sub-folders are models, in the order in which names are looked up.
+
+    They are $GPT_SOVITS_MODELS where that is set, `pretrained_models/` beside the code, and the user's data folder.
+    """
+    given = os.environ.get(VARIABLE)
+    first = [Path(given)] if given else []
+    return [*first, resource("pretrained_models"), user_place()]
+
+
+def user_place() -> Path:
+    """The models of this user, as the platform wants it."""
+    if sys.platform == "win32":
+        home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        home = Path.home() / "Library" / "Application Support"
+    else:
+        home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return home / "gpt-sovits" / "models"
+
+
+def import_place() -> Path:
+    """Where new models go: $GPT_SOVITS_MODELS, else `pretrained_models/` of a checkout, else the user's data folder."""
+    given = os.environ.get(VARIABLE)
+    if given:
+        return Path(given)
+    beside = resource("pretrained_models")
+    return user_place() if beside.parent.name == "_data" else beside
+
+
+def find_shared(name: str) -> Path | None:
+    """A part that many models use: a folder, or a safetensors file."""
+    for place in model_places():
+        for path in (place / SHARED / name, place / SHARED / f"{name}.safetensors"):
+            if path.exists():
+                return path
+    return None
+
+
+def installed() -> Iterator[Bundle]:
+    """Every model that a name can find, by name; of two with one name the first place's."""
+    found: dict[str, Path] = {}
+    for place in model_places():
+        for path in place.glob(f"*/{MANIFEST}"):
+            if not path.parent.name.startswith("."):
+                found.setdefault(path.parent.name, path.parent)
+    for name in sorted(found):
+        yield read_model(found[name])
+
+
+def read_model(folder: Path) -> Bundle:
+    """The model in a folder that has a manifest."""
+    return Bundle(folder, load_config(BundleManifest, folder / MANIFEST))
+
 
 def find_model(name: str | Path) -> Bundle:
-    """A model by its folder, or by its name under `pretrained_models/`.
+    """A model by its folder, or by its name.
 
     Raises:
         CheckpointError: there is no such model; the sentence lists those that are.
     """
-    for folder in (Path(name), resource("pretrained_models", str(name))):
+    for folder in (Path(name), *(place / str(name) for place in model_places())):
         if (folder / MANIFEST).is_file():
-            return Bundle(folder, load_config(BundleManifest, folder / MANIFEST))
-    known = ", ".join(sorted(p.parent.name for p in resource("pretrained_models").glob(f"*/{MANIFEST}"))) or "none"
+            return read_model(folder)
+    if Path(name).is_file():
+        raise CheckpointError(
+            f"{name} is a file, not a model: take it in with `gpt-sovits models import {name}`, then use its name"
+        )
+    known = ", ".join(sorted({p.parent.name for place in model_places() for p in place.glob(f"*/{MANIFEST}")})) or "none"
     raise CheckpointError(f"there is no model {str(name)!r}: give a folder with {MANIFEST}, or one of: {known}")

@@ -23,6 +23,11 @@ from gpt_sovits.core.mapped import map_tensors
 
 FORMAT = "gpt-sovits"
 VERSION = "1"
+NO_DECODER = (
+    "has a v3 or v4 decoder, which can be kept but not yet spoken with or trained: use a v1, v2, v2Pro or v2ProPlus model"
+)
+FLOW_KIND = "s2_flow"
+"""Weights of such a decoder, or of a LoRA over one, under their public names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,5 +147,7 @@ def _check(path: Path, metadata: dict[str, str], kind: str | None) -> None:
         raise CheckpointError(f"{path} is a safetensors file of another program; import it first")
     if metadata.get("version") != VERSION:
         raise CheckpointError(f"{path} has format version {metadata.get('version')}; this program reads {VERSION}")
+    if metadata.get("kind") == FLOW_KIND and kind == "s2":
+        raise CheckpointError(f"{path} {NO_DECODER}")
     if "kind" not in metadata or kind not in {None, metadata["kind"]}:
         raise CheckpointError(f"{path} holds a {metadata.get('kind')} model, not a {kind} model")

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -36,14 +37,23 @@ class Parts:
     prompt_silence: float = 0.6
     sampling: Mapping[str, int | float] = field(default_factory=dict)
     """What this model speaks best with, see BundleManifest."""
+    front_end: Literal["own", "public"] = "own"
+    """How text is read, see BundleManifest."""
     fingerprint: str = ""
     """Tells these weights from others: changes when a file is replaced."""
 
 
 def load_parts(
-    model: str | Path | Bundle, device: str = "auto", s1: Path | None = None, s2: Path | None = None
+    model: str | Path | Bundle,
+    device: str = "auto",
+    s1: Path | None = None,
+    s2: Path | None = None,
+    dtype: str | torch.dtype = "auto",
 ) -> Parts:
     """Load a model; `s1` and `s2` take the place of its own stages, such as after fine-tuning.
+
+    Args:
+        dtype: number format of the two stages; auto: half precision on a CUDA device, float32 elsewhere.
 
     Raises:
         CheckpointError: a part is missing, damaged, or does not fit the others.
@@ -59,12 +69,13 @@ def load_parts(
         languages=manifest.languages,
         device=place,
         hubert=load_hubert(hubert).to(place).eval(),
-        text2semantic=load_text2semantic(s1).to(place).eval(),
-        synthesizer=load_sovits(s2, fuse=True).to(place).eval(),
+        text2semantic=load_text2semantic(s1, place, dtype),
+        synthesizer=load_sovits(s2, fuse=True, device=place, dtype=dtype),
         bert=None if bert is None else load_bert(bert).to(place).eval(),
         speaker=None if speaker is None else load_speaker(speaker).to(place).eval(),
         prompt_silence=manifest.prompt_silence,
         sampling=manifest.sampling,
+        front_end=manifest.front_end,
         fingerprint=_fingerprint(manifest, [path for path in (hubert, s1, s2, bert, speaker) if path is not None]),
     )
     _check(parts)

@@ -51,7 +51,8 @@ def read_text(
 @torch.inference_mode()
 def read_sentence(parts: Parts, text: str, language: str, compat: bool = False) -> Sentence:
     """Phones and character features of one sentence."""
-    analysis = analyse(text, language, symbols=parts.symbols, compat=compat)
+    public = compat or parts.front_end == "public"
+    analysis = analyse(text, language, symbols=parts.symbols, compat=public)
     width = parts.text2semantic.config.bert_width
     return Sentence(
         text=text,
