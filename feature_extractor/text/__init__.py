@@ -6,8 +6,21 @@
 
 from __future__ import annotations
 
-from feature_extractor.text.analysis import Segment, TextAnalysis, analyse, read
+from feature_extractor.text.analysis import Segment, TextAnalysis, Unknown, analyse, read
 from feature_extractor.text.reading import Pin, Reading, Source
 from feature_extractor.text.symbols import symbol_table
+from feature_extractor.text.user import UserDictionary, user_dictionary
 
-__all__ = ["Pin", "Reading", "Segment", "Source", "TextAnalysis", "analyse", "read", "symbol_table"]
+__all__ = [
+    "Pin",
+    "Reading",
+    "Segment",
+    "Source",
+    "TextAnalysis",
+    "Unknown",
+    "UserDictionary",
+    "analyse",
+    "read",
+    "symbol_table",
+    "user_dictionary",
+]

@@ -14,7 +14,7 @@ def unknown_element(element: str, legal: Iterable[str], kind: str) -> TextError:
     Args:
         kind: what the elements are, such as "pinyin syllable with a tone digit".
     """
-    near = get_close_matches(element, sorted(legal), n=4, cutoff=0.3)
+    near = get_close_matches(element, sorted(legal), n=4, cutoff=0.0)
     hint = f"; the nearest are {', '.join(near)}" if near else ""
     return TextError(f"{element!r} is no {kind}{hint}")
 

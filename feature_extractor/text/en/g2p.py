@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from feature_extractor.text.en.lexicon import homographs
 from feature_extractor.text.en.tagger import tagger
 from feature_extractor.text.en.words import word_phones
 
-_TOKEN = re.compile(r"[A-Za-z']+(?:-[A-Za-z']+)*|[,.?!…]")
+PINNED = "\ue000"
+"""Stands for a word whose phones are given."""
+_TOKEN = re.compile(rf"[A-Za-z']+(?:-[A-Za-z']+)*|[,.?!…{PINNED}]")
 _VOWELS = "AEIOU"
 _HAVE = {
     "have", "has", "had", "having", "i've", "you've", "we've", "they've", "be", "been", "being", "was", "were", "is",
@@ -21,15 +24,21 @@ _BARE = {
 }  # fmt: skip
 
 
-def phones_of(text: str) -> list[str]:
-    """Phones of normalised text: words of letters, apostrophes and hyphens, and the marks `, . ? ! …`."""
+def phones_of(text: str, fixed: Sequence[tuple[str, list[str]]] = ()) -> list[str]:
+    """Phones of normalised text: words of letters, apostrophes and hyphens, and the marks `, . ? ! …`.
+
+    Args:
+        fixed: the words that `PINNED` stands for in the text, in order, and their phones.
+    """
     tokens = _TOKEN.findall(text)
+    pinned = dict(zip((i for i, token in enumerate(tokens) if token == PINNED), fixed, strict=True))
+    tokens = [pinned[i][0] if i in pinned else token for i, token in enumerate(tokens)]
     tags = tagger()(tokens)
     letters = [c for token in tokens for c in token if c.isalpha()]
     shouting = len(letters) > 12 and all(c.isupper() for c in letters)
-    pieces = [_token_phones(i, tokens, tags, shouting) for i in range(len(tokens))]
+    pieces = [pinned[i][1] if i in pinned else _token_phones(i, tokens, tags, shouting) for i in range(len(tokens))]
     for i, token in enumerate(tokens[:-1]):
-        if token.lower() == "the" and pieces[i + 1][:1] and pieces[i + 1][0][0] in _VOWELS:
+        if token.lower() == "the" and i not in pinned and pieces[i + 1][:1] and pieces[i + 1][0][0] in _VOWELS:
             pieces[i] = ["DH", "IY0"]
     return [phone for piece in pieces for phone in piece]
 

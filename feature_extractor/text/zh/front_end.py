@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from feature_extractor.text.reading import Pin, Reading, pieces, spread
+from feature_extractor.text.scripts import HAN
 from feature_extractor.text.zh.characters import simplify
 from feature_extractor.text.zh.erhua import merge_erhua
 from feature_extractor.text.zh.normalise import normalise
@@ -56,7 +57,7 @@ def _read_pinned(text: str, symbols: str, compat: bool, pins: Sequence[Pin]) -> 
         if pin is None:
             normalised += public_normalise(piece) if compat else normalise(piece)
         elif pin.reading is None:
-            normalised += "".join(c for c in simplify(piece) if c.isalpha() or c in "!?…,.")
+            normalised += re.sub(f"[^{HAN}!?…,.]", "", simplify(piece))
         else:
             syllables = pinned_syllables(pin.reading)
             counts = iter(spread(len(syllables), piece))
