@@ -42,14 +42,14 @@ def is_mora(text: str) -> bool:
 
 
 def phones_of(parts: list[str]) -> list[list[str]]:
-    """Phones of each mora; a long mark repeats the vowel before it, and has none when there is no vowel."""
+    """Phones of each mora; a long mark repeats the phone before it, and has none at the start."""
     table = mora_phones()
     found: list[list[str]] = []
-    vowel = ""
+    last = ""
     for part in parts:
-        phones = table[part].split() if part in table else [vowel] if part == LONG and vowel else []
+        phones = table[part].split() if part in table else [last] if part == LONG and last else []
         found.append(phones)
-        vowel = phones[-1] if phones and phones[-1] in "aiueo" else ""
+        last = phones[-1] if phones else ""
     return found
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise, zip_longest
+from typing import NamedTuple
 
-from feature_extractor.text.ja.kana import phones_of
+from feature_extractor.text.ja.kana import LONG, phones_of
 
 PHRASE, RISE, FALL, PAUSE = "#", "[", "]", "_"
 
@@ -26,40 +28,52 @@ class Word:
 
 
 def phones_with_marks(words: Sequence[Word]) -> list[list[str]]:
-    """Phones of every word, the marks after the morae they follow."""
+    """Phones of every word, the marks after the morae they follow; pauses at the ends are left out."""
     result: list[list[str]] = [[] for _ in words]
-    phrases = list(_phrases(words))
-    for phrase, following in zip(phrases, [*phrases[1:], []], strict=True):
-        if not words[phrase[0]].morae:
-            result[phrase[0]] = [PAUSE]
+    morae = [mora for phrase in _phrases(words) for mora in _located(words, phrase)]
+    morae.sort(key=lambda mora: mora.word)
+    for mora, following in zip_longest(morae, morae[1:]):
+        result[mora.word].extend(mora.phones)
+        if following is None or not mora.phones or not following.phones:
             continue
-        goes_on = bool(following) and bool(words[following[0]].morae)
-        _mark(words, phrase, result, goes_on)
+        if following.position == 1:
+            result[mora.word].append(PHRASE)
+        elif mora.position == mora.accent:
+            result[mora.word].append(FALL)
+        elif mora.position == 1:
+            result[mora.word].append(RISE)
+    said = [i for i, word in enumerate(words) if word.morae]
+    for before, after in pairwise(said):
+        if after - before > 1:
+            result[before + 1] = [PAUSE]
     return result
 
 
-def _phrases(words: Sequence[Word]) -> Iterator[list[int]]:
-    """Numbers of the words of every accent phrase; a pause stands alone."""
-    phrase: list[int] = []
+class _Mora(NamedTuple):
+    word: int
+    phones: list[str]
+    position: int
+    accent: int
+
+
+def _phrases(words: Sequence[Word]) -> list[list[int]]:
+    """Numbers of the words of every accent phrase, which may go on after a pause, and every pause by itself."""
+    phrases: list[list[int]] = []
+    pauses: list[list[int]] = []
     for i, word in enumerate(words):
-        if phrase and not (word.chained and word.morae and words[phrase[-1]].morae):
-            yield phrase
-            phrase = []
-        phrase.append(i)
-    if phrase:
-        yield phrase
+        if not word.morae:
+            pauses.append([i])
+        elif (word.chained or word.morae[0] == LONG) and phrases:
+            phrases[-1].append(i)
+        else:
+            phrases.append([i])
+    return phrases + pauses
 
 
-def _mark(words: Sequence[Word], phrase: list[int], result: list[list[str]], goes_on: bool) -> None:
-    sounds = phones_of([mora for i in phrase for mora in words[i].morae])
+def _located(words: Sequence[Word], phrase: list[int]) -> list[_Mora]:
+    """The morae of a phrase with their places in it; a pause counts as one without phones."""
     owners = [i for i in phrase for _ in words[i].morae]
-    kept = [(owner, phones) for owner, phones in zip(owners, sounds, strict=True) if phones]
-    accent, last = words[phrase[0]].accent, len(kept)
-    for position, (owner, phones) in enumerate(kept, 1):
-        result[owner].extend(phones)
-        if position == last:
-            result[owner].extend([PHRASE] if goes_on else [])
-        elif position == accent:
-            result[owner].append(FALL)
-        elif position == 1:
-            result[owner].append(RISE)
+    sounds = phones_of([mora for i in phrase for mora in words[i].morae])
+    heard = [(i, phones) for i, phones in zip(owners, sounds, strict=True) if phones]
+    accent = words[phrase[0]].accent
+    return [_Mora(i, phones, n, accent) for n, (i, phones) in enumerate(heard, 1)] or [_Mora(phrase[0], [], 0, 0)]
