@@ -13,6 +13,8 @@ from gpt_sovits.core.errors import StorageError
 from gpt_sovits.evaluate.item import Item, Measure, Value
 
 CACHE = "scores.jsonl"
+_DEAF_TO_THE_VOICE = frozenset({"intelligibility", "quality"})
+"""Measures that do not look at the reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,17 @@ def measure_name(measure: Measure) -> str:
     return f"{measure.card.measure} {measure.card.model}"
 
 
-def _base(item: Item) -> list[Any]:
-    fields: dict[str, Any] = item.model_dump(mode="json", exclude={"wav", "reference", "recording"})
-    return [fields, [_digest(path) for path in (item.wav, item.reference, item.recording)]]
+def _base(item: Item) -> dict[str, Any]:
+    return {
+        "item": [item.id, item.language, item.text, _digest(item.wav)],
+        "voice": [_digest(item.reference), _digest(item.recording)],
+    }
 
 
-def _key(base: list[Any], measure: Measure) -> str:
-    text = json.dumps([base, measure.card.model_dump(mode="json")], sort_keys=True)
+def _key(base: dict[str, Any], measure: Measure) -> str:
+    card = measure.card
+    heard = base["item"] if card.measure in _DEAF_TO_THE_VOICE else [base["item"], base["voice"]]
+    text = json.dumps([heard, card.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -10,11 +10,14 @@ from gpt_sovits.core.config import Strict
 from gpt_sovits.core.errors import ConfigError, GPTSoVITSError
 from gpt_sovits.evaluate.intelligibility import Intelligibility
 from gpt_sovits.evaluate.item import Measure
+from gpt_sovits.evaluate.prosody import Prosody
 from gpt_sovits.evaluate.quality import load_dnsmos
 from gpt_sovits.evaluate.recognise import load_recogniser
+from gpt_sovits.evaluate.signal import Signal
 from gpt_sovits.evaluate.similarity import Similarity, load_voiceprint
+from gpt_sovits.evaluate.stability import Stability
 
-ALL = ("intelligibility", "similarity", "quality")
+ALL = ("intelligibility", "similarity", "quality", "stability", "signal", "prosody")
 
 
 class Tools(Strict):
@@ -47,6 +50,7 @@ def build_measures(tools: Tools) -> tuple[list[Measure], tuple[Missing, ...]]:
     for name in tools.measures:
         if name not in _BUILDERS:
             raise ConfigError(f"there is no measure {name!r}: use {', '.join(_BUILDERS)}")
+    for name in sorted(tools.measures, key=ALL.index):  # stability reads what the first ones find
         try:
             built += _BUILDERS[name](tools)
         except GPTSoVITSError as error:
@@ -72,4 +76,7 @@ _BUILDERS: dict[str, Callable[[Tools], list[Measure]]] = {
     "intelligibility": _intelligibility,
     "similarity": _similarity,
     "quality": _quality,
+    "stability": lambda tools: [Stability()],
+    "signal": lambda tools: [Signal()],
+    "prosody": lambda tools: [Prosody()],
 }

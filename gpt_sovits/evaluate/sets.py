@@ -101,14 +101,17 @@ def read_listing(path: Path) -> list[Item]:
             if len(cells) != 4:
                 raise ManifestError(f"line {number} of {path} must read path|speaker|language|text")
             rows.append([cell.strip() for cell in cells])
-    voices: dict[tuple[str, str], list[str]] = {}
-    for file, speaker, language, _ in rows:
-        voices.setdefault((speaker, language), []).append(file)
+    voices: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for file, speaker, language, text in rows:
+        voices.setdefault((speaker, language), []).append((file, text))
     items = []
     for number, (file, speaker, language, text) in enumerate(rows, 1):
         values = {"id": Path(file).stem, "wav": file, "speaker": speaker, "language": language, "text": text}
-        others = [other for other in voices[speaker, language][:2] if other != file]
-        items.append(_item(values | ({"reference": others[0]} if others else {}), path, number))
+        for other, said in voices[speaker, language][:2]:
+            if other != file:
+                values = {"reference": other, "reference_text": said} | values
+                break
+        items.append(_item(values, path, number))
     return items
 
 

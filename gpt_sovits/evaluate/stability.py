@@ -1,0 +1,171 @@
+"""Faults a listener would name: skipped and repeated words, a bad end, a wrong tempo, another voice, clipping.
+
+Each is 0 or 1 a sentence. What a recogniser heard is aligned with the text; ends and tempo are read off the wave.
+The thresholds were set on real recordings with planted faults; docs/evaluation.md tells how often each is right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from gpt_sovits.core.config import Strict
+from gpt_sovits.evaluate.alignment import Alignment, align
+from gpt_sovits.evaluate.columns import FAULTS
+from gpt_sovits.evaluate.item import Card, Clip, Item, Value
+from gpt_sovits.evaluate.normalise import WORDS, normalise
+from gpt_sovits.evaluate.pitch import Frames, track
+from gpt_sovits.evaluate.signal import clipped_share
+
+
+class Limits(Strict):
+    """Where a fault begins."""
+
+    skipped_letters: int = 4
+    """Shortest lost word, in letters, that counts; two short words in a row count too."""
+    tail_noise: float = 0.4
+    tail_silence: float = 1.5
+    """Seconds after the last voiced sound and the 0.3 s that consonants take."""
+    noise_above_floor: float = 6.0
+    """dB by which a tail must exceed the pauses before it."""
+    slow: float = 0.62
+    fast: float = 1.65
+    """Tempo against the reference, or against what is usual where its text is unknown."""
+    other_voice: float = 0.35
+    """Speaker similarity (CAM++) below which it is somebody else."""
+    clipped: float = 5e-4
+    language_certainty: float = 0.7
+
+
+LIMITS = Limits()
+USUAL = {"en": 4.1, "zh": 4.2, "ja": 6.0, "ko": 5.0, "yue": 4.2}
+"""Syllables (Japanese: characters) a second of speech."""
+
+
+class Stability:
+    """Reads what intelligibility and similarity left in the clip; what they did not leave is not judged."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.limits = limits
+        self.card = Card(measure="stability", model="-", version="1", settings=limits.model_dump())
+
+    def score(self, clip: Clip) -> dict[str, Value]:
+        frames = track(clip.sound.heard.numpy())
+        found: dict[str, Value] = {}
+        heard = clip.values.get("heard")
+        if isinstance(heard, str):
+            language = clip.item.language
+            found.update(word_faults(normalise(clip.item.text, language), normalise(heard, language), self.limits))
+            found["wrong_language"] = float(self._wrong_language(clip))
+        kind = tail(frames, self.limits)
+        found["tail"], found["tail_kind"] = float(kind is not None), kind
+        tempo = self._tempo(clip, frames)
+        if tempo is not None:
+            found["tempo"] = tempo
+            found["off_tempo"] = float(not self.limits.slow <= tempo <= self.limits.fast)
+        similarity = clip.values.get("similarity")
+        if isinstance(similarity, float):
+            found["other_voice"] = float(similarity < self.limits.other_voice)
+        found["clipped"] = float(clipped_share(clip.sound.wave.numpy()) > self.limits.clipped)
+        found["units_per_second"] = len(_countable(clip.item.text, clip.item.language)) / max(speech(frames), 0.1)
+        found["faulty"] = float(any(found.get(name) for name in FAULTS))
+        return found
+
+    def failed(self, item: Item) -> dict[str, Value]:
+        return {"faulty": 1.0, "skipped": 1.0, "early_end": 1.0}
+
+    def _wrong_language(self, clip: Clip) -> bool:
+        told, certainty = clip.values.get("heard_language"), clip.values.get("language_certainty")
+        if not isinstance(told, str) or told == clip.item.language:
+            return False
+        related = {told, clip.item.language} <= {"zh", "yue"}
+        return not related and isinstance(certainty, float) and certainty >= self.limits.language_certainty
+
+    def _tempo(self, clip: Clip, frames: Frames) -> float | None:
+        """Syllables a second against the reference, or against what is usual; None for a text of under 4 syllables."""
+        item = clip.item
+        said = syllables(item.text, item.language)
+        if said < 4:
+            return None
+        usual = USUAL.get(item.language)
+        known = item.reference_language or item.language
+        if clip.reference is not None and item.reference_text and known == item.language:
+            there = syllables(item.reference_text, known)
+            if there >= 4:
+                usual = there / max(speech(track(clip.reference.heard.numpy())), 0.1)
+        return None if usual is None else said / max(speech(frames), 0.1) / usual
+
+
+def word_faults(wanted: Sequence[str], heard: Sequence[str], limits: Limits = LIMITS) -> dict[str, Value]:
+    """Skipped, repeated and added words and an early end, from units of the wanted and the heard text."""
+    found = align(wanted, heard)
+    lost = [s for s in found.steps if s.kind == "delete"]
+    end = len(found.wanted)
+    last = [s for s in lost if s.end == end]
+    return {
+        "skipped": float(any(_is_skip(found, s.start, s.end, limits) for s in lost if s.end != end)),
+        "early_end": float(any(_is_skip(found, s.start, s.end, limits) for s in last)),
+        "repeated": float(
+            any(_is_repeat(found, s.heard_start, s.heard_end) for s in found.steps if s.kind == "insert")
+        ),
+        "babble": float(any(_is_babble(found, s.heard_start, s.heard_end) for s in found.steps if s.kind == "insert")),
+    }
+
+
+def _is_skip(found: Alignment, start: int, end: int, limits: Limits) -> bool:
+    """A lost word of some length, or two in a row; beside a replaced word it is rather a word misheard."""
+    for step in found.steps:
+        if step.kind in ("replace", "insert") and (step.end == start or step.start == end):
+            return False
+    lost = found.wanted[start:end]
+    letters = sum(map(len, lost)) if lost[0].isascii() else limits.skipped_letters * (len(lost) - 1)
+    return letters >= limits.skipped_letters
+
+
+def _is_repeat(found: Alignment, start: int, end: int) -> bool:
+    """What was added stands right before or after itself: two units or more, or one long word."""
+    added = found.heard[start:end]
+    size = len(added)
+    if size == 1 and len(added[0]) < 4:
+        return False
+    return any(found.heard[place : place + size] == added for place in (start - size, end) if place >= 0)
+
+
+def _is_babble(found: Alignment, start: int, end: int) -> bool:
+    """Two units or more after the end of the text, that do not repeat what stands before."""
+    return end == len(found.heard) and end - start >= 2 and not _is_repeat(found, start, end)
+
+
+def tail(frames: Frames, limits: Limits = LIMITS) -> str | None:
+    """`noise` or `silence` where the recording goes on after its speech has ended."""
+    voiced = np.flatnonzero(frames.voiced & (frames.level > frames.loud - 25))
+    if not len(voiced):
+        return None
+    rest = frames.level[voiced[-1] + 31 : -2]
+    if len(rest) >= limits.tail_noise * 100:
+        pauses = frames.level[: voiced[-1]]
+        floor = max(float(np.percentile(pauses, 5)), frames.loud - 60)
+        strong = np.sum(rest > max(floor + limits.noise_above_floor, frames.loud - 40))
+        if strong >= limits.tail_noise * 100:
+            return "noise"
+    return "silence" if len(rest) >= limits.tail_silence * 100 else None
+
+
+def speech(frames: Frames) -> float:
+    """Seconds in which something is said: voiced sound and what lies within 0.15 s of it."""
+    near = np.convolve(frames.voiced & (frames.level > frames.loud - 30), np.ones(31), mode="same") > 0
+    return float(near.sum()) / 100
+
+
+def syllables(text: str, language: str) -> int:
+    """Groups of vowel letters in English words, characters otherwise."""
+    units = _countable(text, language)
+    if language not in WORDS:
+        return len(units)
+    return sum(max(1, len(re.findall(r"[aeiouy]+", re.sub(r"(?<=[a-z]{2})e\b", "", unit)))) for unit in units)
+
+
+def _countable(text: str, language: str) -> list[str]:
+    return normalise(text, language)
