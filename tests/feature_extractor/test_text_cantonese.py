@@ -125,5 +125,5 @@ def test_long_text_in_linear_time() -> None:
     reading = read_cantonese(text * 800, "v2", False)
     assert len(text) * 800 / (time.perf_counter() - start) > 5000
     assert sum(reading.word2ph or []) == len(reading.phones)
-    assert read_cantonese("一" * 100_000, "v2", False).phones[:2] == ["Yj", "Yat1"]
-    assert len(read_cantonese("1" * 1_000_000, "v2", False).phones) == 2_000_000
+    assert read_cantonese("一" * 20_000, "v2", False).phones[:2] == ["Yj", "Yat1"]
+    assert len(read_cantonese("1" * 50_000, "v2", False).phones) == 100_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 
 from feature_extractor.text.characters import read_pairs
 from feature_extractor.text.reading import Pin, Reading, Source, read_around
@@ -17,6 +18,7 @@ from gpt_sovits.core.errors import TextError
 from gpt_sovits.core.resources import resource
 
 _MARKS = frozenset("!?…,.")
+_LONGEST = 400
 _SENTENCE = re.compile(r"[^!?…,.]*(?:[!?…,.]|$)")
 
 
@@ -35,7 +37,10 @@ def read_cantonese(text: str, symbols: str, compat: bool, pins: Sequence[Pin] = 
 
 def jyutping(normalised: str) -> list[tuple[str, str | None, str]]:
     """Every character with its syllables and what decided them; None for a character that no dictionary has."""
-    return [row for part in _SENTENCE.findall(normalised) if part for row in _sentence(part)]
+    parts = (part for part in _SENTENCE.findall(normalised) if part)
+    # A part of hundreds of characters without a mark is cut: looking words up in it takes long.
+    pieces = (part[i : i + _LONGEST] for part in parts for i in range(0, len(part), _LONGEST))
+    return [row for piece in pieces for row in _sentence(piece)]
 
 
 def _sentence(text: str) -> list[tuple[str, str | None, str]]:
@@ -53,24 +58,24 @@ def _sentence(text: str) -> list[tuple[str, str | None, str]]:
 
 
 def _read(normalised: str) -> Reading:
-    phones: list[str] = []
-    counts: list[int] = []
+    rows = jyutping(normalised)
+    sounds = [_sound(char, syllables) for char, syllables, _ in rows]
+    deciders = ["mark" if c in _MARKS else "unknown" if s is None else by for c, s, by in rows]
     sources: list[Source] = []
-    for char, syllables, by in jyutping(normalised):
-        if char in _MARKS:
-            sound, by = [char], "mark"
-        elif syllables is None:
-            sound, by = ["UNK"], "unknown"
-        else:
-            sound = [phone for s in syllables.split() if is_syllable(s) for phone in syllable_phones(s)]
-        phones.extend(sound)
-        counts.append(len(sound))
-        if sources and sources[-1].by == by not in {"mark", "unknown"}:
-            last = sources.pop()
-            sources.append(Source(last.text + char, last.phones + len(sound), by))
-        else:
-            sources.append(Source(char, len(sound), by))
-    return Reading(phones, normalised, counts, tuple(sources))
+    start = 0
+    for by, group in groupby(deciders):
+        end = start + sum(1 for _ in group)
+        sources.append(Source(normalised[start:end], sum(map(len, sounds[start:end])), by))
+        start = end
+    return Reading([p for sound in sounds for p in sound], normalised, [len(sound) for sound in sounds], tuple(sources))
+
+
+def _sound(char: str, syllables: str | None) -> list[str]:
+    if char in _MARKS:
+        return [char]
+    if syllables is None:
+        return ["UNK"]
+    return [phone for s in syllables.split() if is_syllable(s) for phone in syllable_phones(s)]
 
 
 @lru_cache(maxsize=1)
