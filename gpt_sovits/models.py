@@ -1,15 +1,26 @@
-"""Voice models as folders: making an untrained one, listing those at hand."""
+"""Voice models as folders: making an untrained one, listing those at hand, removing one."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from gpt_sovits.core.bundle import MANIFEST, Bundle, BundleManifest, find_model
+from gpt_sovits.core.bundle import (
+    MANIFEST,
+    PARTS,
+    Bundle,
+    BundleManifest,
+    find_model,
+    find_shared,
+    installed,
+    model_places,
+)
 from gpt_sovits.core.config import load_config
-from gpt_sovits.core.errors import ConfigError
+from gpt_sovits.core.errors import CheckpointError, ConfigError, StorageError
 from gpt_sovits.core.files import write_text
 from gpt_sovits.core.resources import resource
 
@@ -56,8 +67,89 @@ def new_model(folder: str | Path, preset: str, seed: int = 1234) -> Bundle:
 
 
 def list_models() -> list[Bundle]:
-    """The models under `pretrained_models/`, by name."""
-    return [find_model(path.parent) for path in sorted(resource("pretrained_models").glob(f"*/{MANIFEST}"))]
+    """The models that a name can find, by name."""
+    return list(installed())
+
+
+def describe(bundle: Bundle) -> dict[str, Any]:
+    """What a list shows of a model."""
+    manifest = bundle.manifest
+    return {
+        "name": bundle.folder.name,
+        "family": manifest.family,
+        "symbols": manifest.symbols,
+        "languages": list(manifest.languages),
+        "folder": str(bundle.folder),
+        "bytes": _size(bundle.folder),
+        "missing": bundle.missing(),
+        "source": manifest.source,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Removable:
+    """A model or a shared part that may be deleted."""
+
+    path: Path
+    bytes: int
+
+    def delete(self) -> None:
+        """Delete it; it is out of sight at once, even when deleting is interrupted.
+
+        Raises:
+            StorageError: the folder is not writable.
+        """
+        aside = self.path.with_name(f".{self.path.name}.removed")
+        try:
+            self.path.rename(aside)
+            if aside.is_dir():
+                shutil.rmtree(aside)
+            else:
+                aside.unlink()
+        except OSError as error:
+            raise StorageError(f"cannot remove {self.path}: {error.strerror or error}") from error
+
+
+def removable(name: str) -> Removable:
+    """A model by its name, or `shared:NAME`.
+
+    Raises:
+        CheckpointError: there is none, it travels with the code, or another model needs it.
+    """
+    if name.startswith("shared:"):
+        path = find_shared(name.removeprefix("shared:"))
+        if path is None:
+            raise CheckpointError(f"there is no shared part {name.removeprefix('shared:')!r}")
+        _check_unused(name)
+        return Removable(path, _size(path))
+    folder = find_model(name).folder
+    if not any(folder.parent == place for place in model_places()):
+        raise CheckpointError(f"{folder} is not in a place of models: delete the folder yourself")
+    if folder.parent == resource("pretrained_models") and folder.name in _shipped():
+        raise CheckpointError(f"the model {name} travels with the program and stays")
+    _check_unused(f"model:{folder.name}")
+    return Removable(folder, _size(folder))
+
+
+def _check_unused(reference: str) -> None:
+    users = [
+        bundle.manifest.name
+        for bundle in installed()
+        if any(getattr(bundle.manifest, part) == reference for part in PARTS)
+        or (bundle.manifest.base is not None and f"model:{bundle.manifest.base}" == reference)
+    ]
+    if users:
+        raise CheckpointError(f"{reference} is needed by {', '.join(users)}: remove that first")
+
+
+def _shipped() -> set[str]:
+    content = yaml.safe_load(resource("pretrained_models", "manifest.yaml").read_text(encoding="utf8"))
+    return set(content["models"])
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _write_parts(target: Path, preset: Preset, info: dict[str, str | int]) -> None:

@@ -49,7 +49,13 @@ class Extractor:
         analysis: TextAnalysis | None = None
         if "text" in keys or "bert" in keys:
             with outcome.attempt("text"):
-                analysis = analyse(utterance.spoken, utterance.language, symbols=self.recipe.symbols, compat=self.recipe.compat, pad_short=False)
+                analysis = analyse(
+                    utterance.spoken,
+                    utterance.language,
+                    symbols=self.recipe.symbols,
+                    compat=self.recipe.compat,
+                    pad_short=False,
+                )
         if analysis is not None and "text" in keys:
             entry = text_entry(utterance, analysis)
             value = {"phones": entry.phones, "word2ph": entry.word2ph, "text": entry.text}

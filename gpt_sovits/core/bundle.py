@@ -106,7 +106,9 @@ class Bundle:
     def _of_model(self, other: str, name: PartName) -> Path | None:
         model = find_model(other)
         if (getattr(model.manifest, name) or "").startswith("model:"):
-            raise CheckpointError(f"{self.manifest.name} takes its {name} from {other}, which takes it from another: name that")
+            raise CheckpointError(
+                f"{self.manifest.name} takes its {name} from {other}, which takes it from another: name that"
+            )
         return model.part(name)
 
     def _shared(self, name: str) -> Path:
@@ -190,5 +192,7 @@ def find_model(name: str | Path) -> Bundle:
         raise CheckpointError(
             f"{name} is a file, not a model: take it in with `gpt-sovits models import {name}`, then use its name"
         )
-    known = ", ".join(sorted({p.parent.name for place in model_places() for p in place.glob(f"*/{MANIFEST}")})) or "none"
+    known = (
+        ", ".join(sorted({p.parent.name for place in model_places() for p in place.glob(f"*/{MANIFEST}")})) or "none"
+    )
     raise CheckpointError(f"there is no model {str(name)!r}: give a folder with {MANIFEST}, or one of: {known}")

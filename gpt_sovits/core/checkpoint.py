@@ -24,7 +24,8 @@ from gpt_sovits.core.mapped import map_tensors
 FORMAT = "gpt-sovits"
 VERSION = "1"
 NO_DECODER = (
-    "has a v3 or v4 decoder, which can be kept but not yet spoken with or trained: use a v1, v2, v2Pro or v2ProPlus model"
+    "has a v3 or v4 decoder, which can be kept but not yet spoken with or trained: "
+    "use a v1, v2, v2Pro or v2ProPlus model"
 )
 FLOW_KIND = "s2_flow"
 """Weights of such a decoder, or of a LoRA over one, under their public names."""
@@ -89,7 +90,7 @@ def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
 
 def load_weights(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
     """Load strictly, in the module's own number format; a failure names the first keys that do not fit."""
-    _check_fit(module, tensors, origin)
+    check_fit(module, tensors, origin)
     module.load_state_dict(tensors, strict=True)
 
 
@@ -108,7 +109,7 @@ def place_weights(
     Raises:
         CheckpointError: names the first keys that do not fit.
     """
-    _check_fit(module, tensors, origin)
+    check_fit(module, tensors, origin)
     ready: dict[str, Tensor] = {}
     for name in list(tensors):
         tensor = tensors.pop(name)
@@ -117,7 +118,12 @@ def place_weights(
     module.to(device)  # tables that are computed, not stored
 
 
-def _check_fit(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
+def check_fit(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
+    """Make sure that weights have exactly the names and shapes of a module, which may be on the meta device.
+
+    Raises:
+        CheckpointError: names the first keys that do not fit.
+    """
     wanted = module.state_dict()
     missing = sorted(wanted.keys() - tensors.keys())
     unexpected = sorted(tensors.keys() - wanted.keys())

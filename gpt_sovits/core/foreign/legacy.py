@@ -9,9 +9,16 @@ from gpt_sovits.core.foreign.meaning import TorchMeaning
 from gpt_sovits.core.foreign.storage import Mapped, Storage
 from gpt_sovits.core.foreign.tree import Refused, plain
 
-MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
-"""The first pickle of every such file: one number."""
+_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+"""How the first pickle of every such file ends: one number."""
+_LATEST = 16
+"""Bytes that may come before it."""
 PROTOCOL = 1001
+
+
+def is_legacy(data: Any) -> bool:
+    """Whether a file begins as they do."""
+    return bytes(data[:1]) == b"\x80" and data.find(_MAGIC, 0, _LATEST + len(_MAGIC)) >= 0
 
 
 def read_legacy(data: Any, tensors: bool) -> Any:
@@ -20,7 +27,7 @@ def read_legacy(data: Any, tensors: bool) -> Any:
     Raises:
         Refused: damaged, or from another kind of machine.
     """
-    source = Source(data, len(MAGIC), len(data))
+    source = Source(data, data.find(_MAGIC) + len(_MAGIC), len(data))
     protocol, system = (Machine(source, TorchMeaning(Mapped(data, _nowhere))).run() for _ in range(2))
     if protocol != PROTOCOL or not isinstance(system, dict):
         raise Refused(f"is of the unknown torch format {plain(protocol)!r:.40}: save it again with a newer torch")

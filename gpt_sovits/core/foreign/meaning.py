@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
-import numpy as np
 import torch
 
-from gpt_sovits.core.foreign.storage import DTYPES, MOST_AXES, Mapped, Storage
+from gpt_sovits.core.foreign.arrays import array, is_whole, number
+from gpt_sovits.core.foreign.storage import DTYPES, Mapped, Storage
 from gpt_sovits.core.foreign.tree import Global, Inert, Refused
 
-_RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg", "numpy._core.multiarray": "numpy.core.multiarray"}
+_RENAMED = {
+    "__builtin__": "builtins",
+    "copy_reg": "copyreg",
+    "numpy._core.multiarray": "numpy.core.multiarray",
+    "numpy._core.numeric": "numpy.core.numeric",
+}
 _SAFE_BUILTIN = re.compile(
     r"builtins\.(set|frozenset|list|dict|tuple|bytearray|bytes|int|float|str|bool|complex|object|range|slice|Ellipsis|"
     r"NotImplemented)"
@@ -25,7 +29,7 @@ _HARMFUL = re.compile(
     r"dill|cloudpickle|joblib|types|inspect|gc|site|sysconfig|distutils|setuptools|pip|pydoc|webbrowser|antigravity|"
     r"idlelib|tkinter|ensurepip|venv|functools|operator|_operator|itertools|platform|commands|popen2|linecache|logging)\."
     r"|torch\.(load|hub|jit|utils\.cpp_extension|utils\.data\.datapipes|_inductor|_dynamo|distributed|package|ops|"
-    r"serialization|classes|multiprocessing|testing)\b"
+    r"serialization(?!\._get_layout)|classes|multiprocessing|testing)\b"
     r"|numpy\.(load|save|fromfile|memmap|loadtxt|genfromtxt|f2py|distutils|testing|ctypeslib|lib)\b"
     r"|pathlib\.(?!(Pure)?(Posix|Windows)?Path$)|codecs\.(open|register)"
 )
@@ -93,11 +97,11 @@ class TorchMeaning:
             raise Refused("refers to something outside it that is not a tensor: save its state_dict() and use that")
         kind, key, count = identity[1], identity[2], identity[4]
         view = identity[5] if len(identity) == 6 else None
-        if not isinstance(kind, Global) or not isinstance(key, str) or not _whole(count):
+        if not isinstance(kind, Global) or not isinstance(key, str) or not is_whole(count):
             raise Refused("refers to its tensors in an unknown way: download it again")
         if view is None:
             return self.storages.storage(key, kind.name, count)
-        if not isinstance(view, tuple) or len(view) != 3 or not _whole(view[1], view[2]):
+        if not isinstance(view, tuple) or len(view) != 3 or not is_whole(view[1], view[2]):
             raise Refused("refers to its tensors in an unknown way: download it again")
         root = self.storages.storage(key, kind.name, count)
         if min(view[1:]) < 0 or view[1] + view[2] > root.count:
@@ -112,54 +116,34 @@ class _Array(Inert):
         if not isinstance(state, tuple) or len(state) != 5:
             raise Refused("holds a numpy array of an unknown form: download it again")
         _, shape, dtype, fortran, data = state
-        kind = _numpy_dtype(dtype)
-        if kind is None or not isinstance(data, (bytes, str)) or not isinstance(shape, tuple) or not _whole(*shape):
-            return Inert("numpy.ndarray", self.args, state)
-        meaning.charge(data)
-        raw = data.encode("latin1") if isinstance(data, str) else data
-        if len(shape) > MOST_AXES or any(not 0 <= n < 2**48 for n in shape) or prod(shape) * kind.itemsize != len(raw):
-            raise Refused(f"holds a numpy array whose {len(raw)} bytes do not fit its shape: download it again")
-        array = np.frombuffer(raw, dtype=kind).astype(kind.newbyteorder("="))
-        numbers = torch.from_numpy(array)
-        return numbers.reshape(shape[::-1]).permute(*range(len(shape))[::-1]) if fortran else numbers.reshape(shape)
+        found = array(_bytes(meaning, (data, "latin1")), dtype, shape, bool(fortran)) if _is_raw(data) else None
+        return Inert("numpy.ndarray", self.args, state) if found is None else found
 
 
-def _whole(*values: Any) -> bool:
-    return all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+def _is_raw(data: Any) -> bool:
+    return isinstance(data, (bytes, str))
 
 
-def _numpy_dtype(value: Any) -> np.dtype[Any] | None:
-    """The plain number format that a recorded numpy dtype stands for."""
-    if not isinstance(value, Inert) or value.name != "numpy.dtype" or not value.args:
-        return None
-    code = value.args[0]
-    if not isinstance(code, str) or not re.fullmatch(r"[biuf][1248]", code):
-        return None
-    state = value.state
-    big = isinstance(state, tuple) and len(state) > 1 and state[1] == ">"
-    try:
-        found = np.dtype((">" if big else "<") + code)
-        torch.from_numpy(np.zeros(1, found.newbyteorder("=")))
-    except TypeError:
-        return None
-    return found
+def _from_buffer(meaning: TorchMeaning, args: tuple[Any, ...]) -> Any:
+    """An array as numpy writes it since pickle protocol 5: bytes, dtype, shape, order."""
+    if len(args) != 4 or not _is_raw(args[0]):
+        return Inert("numpy.ndarray", args)
+    meaning.charge(args[0])
+    found = array(args[0], args[1], args[2], args[3] == "F")
+    return Inert("numpy.ndarray", args) if found is None else found
 
 
 def _scalar(meaning: TorchMeaning, args: tuple[Any, ...]) -> Any:
-    kind = _numpy_dtype(args[0]) if args else None
-    data = args[1] if len(args) > 1 else None
-    if isinstance(data, str):
-        data = _bytes(meaning, (data, "latin1"))
-    if kind is None or not isinstance(data, bytes) or len(data) != kind.itemsize:
-        return Inert("numpy.core.multiarray.scalar", args)
-    return np.frombuffer(data, dtype=kind)[0].item()
+    raw = len(args) == 2 and _is_raw(args[1])
+    found = number(_bytes(meaning, (args[1], "latin1")), args[0]) if raw else None
+    return Inert("numpy.core.multiarray.scalar", args) if found is None else found
 
 
 def _tensor(meaning: TorchMeaning, args: tuple[Any, ...], dtype: torch.dtype | None = None) -> Any:
     storage, offset, shape, stride = args[:4]
     if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
         raise Refused("describes a tensor in an unknown way: download it again")
-    if not _whole(offset, *shape, *stride):
+    if not is_whole(offset, *shape, *stride):
         raise Refused("describes a tensor whose shape is not whole numbers: download it again")
     return meaning.storages.tensor(storage, offset, shape, stride, dtype)
 
@@ -249,6 +233,7 @@ _CALLS: dict[str, Callable[[TorchMeaning, tuple[Any, ...]], Any]] = {
     "torch._utils._rebuild_parameter": lambda _, args: args[0],
     "torch._utils._rebuild_parameter_with_state": lambda _, args: args[0],
     "torch._utils._rebuild_sparse_tensor": _refuse(_ODD_TENSOR),
+    "torch.serialization._get_layout": _refuse(_ODD_TENSOR),
     "torch._utils._rebuild_qtensor": _refuse(_ODD_TENSOR),
     "torch._utils._rebuild_nested_tensor": _refuse(_ODD_TENSOR),
     "torch._utils._rebuild_wrapper_subclass": _refuse(_ODD_TENSOR),
@@ -269,6 +254,7 @@ _CALLS: dict[str, Callable[[TorchMeaning, tuple[Any, ...]], Any]] = {
     "builtins.bytearray": _bytes,
     "_codecs.encode": _bytes,
     "numpy.core.multiarray.scalar": _scalar,
+    "numpy.core.numeric._frombuffer": _from_buffer,
     "numpy.core.multiarray._reconstruct": lambda _, args: _Array("numpy.ndarray", args),
     "copyreg._reconstructor": _instance,
     "copyreg.__newobj__": _instance,

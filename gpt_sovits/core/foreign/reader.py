@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.foreign.archive import Archive
-from gpt_sovits.core.foreign.legacy import MAGIC, read_legacy
+from gpt_sovits.core.foreign.legacy import is_legacy, read_legacy
 from gpt_sovits.core.foreign.machine import Machine, Source
 from gpt_sovits.core.foreign.meaning import TorchMeaning
 from gpt_sovits.core.foreign.storage import Mapped
@@ -55,7 +55,7 @@ def read_foreign(path: str | Path, *, tensors: bool = True) -> ForeignFile:
         head = bytes(data[:2])
         if bytes(data[2:4]) == _ZIP:
             return ForeignFile(path, "zip", head, _read_zip(data, tensors))
-        if bytes(data[: len(MAGIC)]) == MAGIC:
+        if is_legacy(data):
             tree = read_legacy(data, tensors)
             check_tree(tree)
             return ForeignFile(path, "legacy", head, tree)

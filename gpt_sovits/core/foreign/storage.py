@@ -28,7 +28,7 @@ KINDS = {
     "torch.UntypedStorage": torch.uint8,
     "torch.storage.UntypedStorage": torch.uint8,
 }
-DTYPES = {str(dtype): dtype for dtype in KINDS.values()}
+DTYPES = {str(dtype): dtype for dtype in (*KINDS.values(), torch.uint16, torch.uint32, torch.uint64)}
 MOST_AXES = 16
 SHARED = 4
 """How many times over the tensors of a file may use its bytes; tied weights use theirs twice."""

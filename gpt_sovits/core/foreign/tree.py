@@ -142,7 +142,9 @@ def check_tree(root: Any) -> None:
         if finished:
             parts = [sizes.get(id(child), (1, 0)) for child in children(value)]
             size, depth = 1 + sum(part[0] for part in parts), 1 + max((part[1] for part in parts), default=0)
-            if size > LARGEST or depth > DEEPEST:
+            if depth > DEEPEST:
+                raise Refused(f"nests its values more than {DEEPEST} deep, which no model does: do not use it")
+            if size > LARGEST:
                 raise Refused("unfolds into more values than any model has: do not use it")
             sizes[key] = size, depth
             open_now.discard(key)
