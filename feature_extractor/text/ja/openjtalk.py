@@ -46,6 +46,12 @@ def _parts(text: str) -> list[str]:
     return [*parts, text] if text else parts
 
 
+def knows(word: str) -> bool:
+    """Whether the dictionary has a word as a whole."""
+    morphemes = _analyser().run_mecab_detailed(_UNSAFE.sub("", word))[1]
+    return len(morphemes) == 1 and not morphemes[0]["is_unknown"]
+
+
 @lru_cache(maxsize=1)
 def _analyser() -> Any:
     return import_module("pyopenjtalk")
