@@ -107,7 +107,7 @@ class Bundle:
         model = find_model(other)
         if (getattr(model.manifest, name) or "").startswith("model:"):
             raise CheckpointError(
-                f"{self.manifest.name} takes its {name} from {other}, which takes it from another: name that"
+                f"{self.manifest.name} takes its {name} from {other}, which has none of its own: name another model"
             )
         return model.part(name)
 
