@@ -83,7 +83,7 @@ class Machine:
             self.spend(1)
             name = opcode.name
             if name in _VALUES:
-                self.stack.append(argument)
+                self.stack.append(bytes(argument) if isinstance(argument, bytearray) else argument)
             elif name in _CONSTANTS:
                 self.stack.append(_CONSTANTS[name])
             elif name in _ACTIONS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 PROTOCOLS = range(6)
@@ -44,6 +44,10 @@ def _value(value: Any, protocol: int) -> bytes:
     if isinstance(value, str):
         data = value.encode()
         return b"X" + len(data).to_bytes(4, "little") + data if protocol else b"V" + data + b"\n"
+    if isinstance(value, list):
+        return b"(l" + b"".join(_value(item, protocol) + b"a" for item in value)
+    if isinstance(value, tuple):
+        return b"(" + b"".join(_value(item, protocol) for item in value) + b"t"
     return pickle.dumps(value, protocol=min(protocol, 2))[2 if protocol >= 2 else 0 : -1]
 
 
@@ -116,7 +120,11 @@ def instructions(mark: str) -> dict[str, bytes]:
         "NEWOBJ_EX": b"\x80\x04" + system + text + b"\x85}\x92.",
         "BUILD of a class": b"\x80\x02cargparse\nNamespace\n}X\x0c\x00\x00\x00__setstate__" + system + b"sb.",
         "BUILD of an instance": b"\x80\x02cfunctools\npartial\n" + system + b"\x85R(" + system + text + b"\x85}Ntb.",
-        "BUILD calls": b"\x80\x02cargparse\nNamespace\n)\x81}X\x0c\x00\x00\x00__setstate__" + system + b"sb" + text + b"b.",
+        "BUILD calls": b"\x80\x02cargparse\nNamespace\n)\x81}X\x0c\x00\x00\x00__setstate__"
+        + system
+        + b"sb"
+        + text
+        + b"b.",
         "EXT1": b"\x80\x02\x82\x01" + text + b"\x85R.",
         "EXT2": b"\x80\x02\x83\x01\x00" + text + b"\x85R.",
         "EXT4": b"\x80\x02\x84\x01\x00\x00\x00" + text + b"\x85R.",
@@ -175,6 +183,3 @@ def every(mark: str) -> Iterator[tuple[str, bytes]]:
             yield f"{name}, protocol {protocol}", called(function, *args, protocol=protocol)
     yield from instructions(mark).items()
     yield from bombs().items()
-
-
-Maker = Callable[[bytes], bytes]

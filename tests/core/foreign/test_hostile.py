@@ -79,7 +79,9 @@ def test_every_refusal_is_a_sentence(report: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["posix.system", "builtins.eval", "runpy.run_path", "subprocess.Popen", "torch.load"])
 def test_the_sentence_names_what_was_asked_for(report: dict[str, Any], name: str) -> None:
-    said = [outcome for outcome, _ in report["files"].values() if f"asks for {name}, which could run a program" in outcome]
+    said = [
+        outcome for outcome, _ in report["files"].values() if f"asks for {name}, which could run a program" in outcome
+    ]
     assert len(said) >= 12
 
 
