@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from feature_extractor.text.reading import Pin, Reading, pieces, spread
 from feature_extractor.text.scripts import HAN
 from feature_extractor.text.zh.characters import simplify
 from feature_extractor.text.zh.erhua import merge_erhua
+from feature_extractor.text.zh.feet import change_third_tones
 from feature_extractor.text.zh.normalise import normalise
 from feature_extractor.text.zh.notation import syllables as pinned_syllables
 from feature_extractor.text.zh.pinyin import chinese_syllables, word_syllables
 from feature_extractor.text.zh.public_normalise import normalise as public_normalise
 from feature_extractor.text.zh.readings import sentence_syllables
 from feature_extractor.text.zh.sandhi import change_tones, merge_words
-from feature_extractor.text.zh.segment import segmenter
+from feature_extractor.text.zh.segment import Word, segmenter
 from feature_extractor.text.zh.syllables import is_syllable, syllable_phones
 
 _SENTENCE = re.compile(r"[^!?…,.\-]*(?:[!?…,.\-]|$)")
 # 一 inside a number keeps its tone whatever follows the number: 一点五倍, 十一倍.
-_COUNTING_ONE = re.compile("一(?=点?[零一二三四五六七八九])|(?<=[零十点])一(?![百千万亿个些])|(?<=十)一(?=个)")
+_COUNTING_ONE = re.compile(
+    "(?<=月)一(?=[日号])|一(?=点?[零一二三四五六七八九])|(?<=[零一二三四五六七八九十点])一(?![百千万亿个些])|(?<=十)一(?=个)"
+)
 _LONGEST = 400
 _NONE: Mapping[int, str] = MappingProxyType({})
 _PAUSES = {"￥": "SP2", "^": "SP3"}
@@ -95,14 +98,19 @@ def _syllables(sentence: str, fixed: Mapping[int, str] = _NONE) -> list[str]:
     """
     words = segmenter().words(sentence)
     flat = [fixed.get(i, syllable) for i, syllable in enumerate(sentence_syllables(words))]
-    result: list[str] = []
-    for word in merge_words(words, chinese_syllables):
-        syllables = flat[len(result) : len(result) + len(word.text)]
-        if all(map(is_syllable, syllables)):
-            syllables = merge_erhua(word, change_tones(word, syllables, public=False))
-        result.extend(syllables)
+    merged = merge_words(words)
+    changed = change_third_tones(merged, _by_word(merged, flat, lambda w, s: change_tones(w, s, public=False)))
+    result = _by_word(merged, changed, merge_erhua)
     for match in _COUNTING_ONE.finditer(sentence):
         result[match.start()] = "yi1"
+    return result
+
+
+def _by_word(words: list[Word], syllables: list[str], change: Callable[[Word, list[str]], list[str]]) -> list[str]:
+    result: list[str] = []
+    for word in words:
+        own = syllables[len(result) : len(result) + len(word.text)]
+        result.extend(change(word, own) if all(map(is_syllable, own)) else own)
     return result
 
 

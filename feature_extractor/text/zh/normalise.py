@@ -23,6 +23,8 @@ _CODE_WORDS = (
     r"学号|工号|证号|手机|座机|传真|分机|验证码)"
 )
 _COUNTED = "次|遍|倍|部|届|款|步|句|声|圈|番|种|类|组|点半|点钟|下"
+# 着 in traditional texts; 著 remains where it means written or famous.
+_DURING = re.compile("(?<![名原专论编显卓巨译遗土合拙新昭执所])著(?![名作书称述者有于录文])")
 _NOT_TWO = "月日号楼层级等班路期线环代世百十"
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
@@ -30,6 +32,7 @@ Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 def normalise(text: str) -> str:
     """Chinese characters and the marks `! ? … , .` only."""
     text = half_width(simplify(ascii_digits(text.strip()))).translate(_FORMS)
+    text = _DURING.sub("着", text)
     text = re.sub(r"(?<=[^\d\s])\s+(?=\d)|(?<=\d)\s+(?=[^\d\s])", "", text)
     text = long_digits(text)
     for pattern, replace in _rules():
@@ -61,6 +64,11 @@ def _rules() -> list[Rule]:
     units = "|".join(sorted(map(re.escape, _units()), key=len, reverse=True))
     table: list[tuple[str, Callable[[re.Match[str]], str]]] = [
         (r"(\d{4})[-/.](0?[1-9]|1[0-2])[-/.](0?[1-9]|[12]\d|3[01])(?!\d)", _date),
+        (
+            r"(?<!\d)((?:1[5-9]|20)\d\d)\s?[-~–—至到]\s?((?:1[5-9]|20)\d\d)(?=年)",
+            lambda m: f"{digits(m[1])}到{digits(m[2])}",
+        ),
+        (r"(?<!\d)(\d[05])后(?![面来天年悔续半])", lambda m: f"{digits(m[1])}后"),
         (
             r"(?<!\d)(\d{4})年(?=代|度|初|底|末|中|春|夏|秋|冬|版|款|级|,|，|。|\d|[^前来间多的以]|$)",
             lambda m: f"{digits(m[1])}年",

@@ -50,6 +50,8 @@ def _as_listed(words: list[Word]) -> list[str]:
 
 def _word(words: list[Word], i: int) -> list[str]:
     text = words[i].text
+    if len(text) == 1 and text in _SURNAMES and _names(words, i):
+        return [_SURNAMES[text]]
     if len(text) == 1 and text in _RULES:
         before = words[i - 1] if i and words[i - 1].tag != "x" else _NONE
         after = words[i + 1] if i + 1 < len(words) and words[i + 1].tag != "x" else _NONE
@@ -59,6 +61,12 @@ def _word(words: list[Word], i: int) -> list[str]:
         return found
     if re.fullmatch("第?[一二三四五六七八九十两几]+行", text):
         return [*_word([Word(text[:-1], "m")], 0), "hang2"]
+    if re.fullmatch("[一二三四五六七八九十两几百千万]+只", text):
+        return [*word_syllables(text[:-1]), "zhi1"]
+    if len(text) == 2 and text[0] == "姓" and text[1] in _SURNAMES:
+        return ["xing4", _SURNAMES[text[1]]]
+    if text[0] in _SURNAMES and words[i].tag == "nr" and 2 <= len(text) <= 3:
+        return [_SURNAMES[text[0]], *word_syllables(text[1:])]
     if len(text) == 3 and text[1] == "得" and text[0] not in "获取赢夺博心难不":
         return [*_word([Word(text[0], "v")], 0), "de5", *_word([Word(text[2], "a")], 0)]
     if len(text) == 2 and text[0] in "很太更最越真" and text[1] in "长重":
@@ -75,6 +83,12 @@ def _word(words: list[Word], i: int) -> list[str]:
 def _is_known_pair(pair: str) -> bool:
     """Whether pypinyin lists it; where a rule below knows more, the rule decides."""
     return len(pair) == 2 and not any(c in _RULES or c == "一" for c in pair) and bool(listed_phrase(pair))
+
+
+def _names(words: list[Word], i: int) -> bool:
+    """Whether a one-character word is a surname: 姓单, 仇先生."""
+    before, after = words[i - 1].text if i else "", words[i + 1].text if i + 1 < len(words) else ""
+    return before.endswith("姓") or bool(_TITLE.match(after))
 
 
 def _de(place: Place) -> str:
@@ -176,6 +190,23 @@ def _ceng(place: Place) -> str:
     return "zeng1" if place.word.tag == "nr" else "ceng2"
 
 
+def _shang(place: Place) -> str:
+    """上 after a noun, unless it is the verb."""
+    after = place.after.tag[:1]
+    noun = place.before.tag[:1] == "n" and place.before.tag != "nr"
+    return "shang5" if noun and after in {"x", "u", "v", "d", "p", "c", "r", "a"} else "shang4"
+
+
+def _li(place: Place) -> str:
+    return "li5" if place.before.tag[:1] in {"n", "s"} and place.before.tag != "nr" else "li3"
+
+
+_SURNAMES = {
+    "单": "shan4", "仇": "qiu2", "解": "xie4", "任": "ren2", "曾": "zeng1", "查": "zha1", "区": "ou1", "朴": "piao2",
+    "华": "hua4", "乐": "yue4", "葛": "ge3", "燕": "yan1", "缪": "miao4", "翟": "zhai2", "召": "shao4", "冼": "xian3",
+    "尹": "yin3", "盖": "ge3", "员": "yun4", "黑": "he4", "繁": "po2", "重": "chong2", "宁": "ning4", "应": "ying1",
+}  # fmt: skip
+_TITLE = re.compile("先生|女士|小姐|太太|老师|教授|医生|主任|经理|总[^是共在体统]?$|局长|校长|同学|某|氏")
 _DEGREE = frozenset(
     [
     "很", "太", "更", "最", "不", "多", "越", "好", "真", "非常", "十分", "特别", "有点", "比较", "这么", "那么",
@@ -185,4 +216,5 @@ _DEGREE = frozenset(
 _RULES: dict[str, Callable[[Place], str]] = {
     "得": _de, "地": _di, "还": _hai, "长": _zhang, "行": _hang, "为": _wei, "只": _zhi, "种": _zhong, "重": _chong,
     "数": _shu, "倒": _dao, "调": _diao, "量": _liang, "干": _gan, "处": _chu, "背": _bei, "教": _jiao, "曾": _ceng,
+    "上": _shang, "里": _li,
 }  # fmt: skip

@@ -20,36 +20,53 @@ _KEEP_TONE = frozenset(
     "死死", "冉冉", "恳恳", "佼佼", "吵吵", "打打", "考考", "整整", "莘莘", "落地", "算子", "家家户户", "青青",
     ]
 )  # fmt: skip
+_NOT_NEUTRAL = frozenset(
+    [
+    "幸福", "计划", "意识", "将军", "分析", "介绍", "刺激", "冷战", "下水", "笑语", "千斤", "温和", "逻辑", "编辑",
+    "熟悉", "照顾", "大人", "不由", "凤凰", "两口",
+    ]
+)  # fmt: skip
+_NEUTRAL = frozenset(
+    [
+    "晚上", "早上", "皇上", "乡下", "底下", "学生", "打点", "废物", "时辰", "晌午", "黄瓜", "牡丹", "唠叨", "抽屉",
+    "亮堂", "身上", "路上", "街上", "世上", "地上", "手上", "脸上", "头上", "桌上", "床上", "墙上", "树上", "网上",
+    "家里", "心里", "手里", "屋里", "嘴里", "夜里", "眼里", "城里", "村里", "院里", "怀里", "店里", "班里", "相公",
+    "太太", "谢谢", "星星", "猩猩", "叔叔", "姑姑", "公公", "婆婆", "娃娃", "咱们", "玫瑰", "伶俐", "妥帖", "敞亮",
+    ]
+)  # fmt: skip
 _DIGITS = "零一二三四五六七八九"
 _OFTEN_COUNTED = "几有两半多各整每做是"
 Tones = Callable[[str], list[str]]
 
 
-@lru_cache(maxsize=1)
-def neutral_words() -> frozenset[str]:
-    """Words whose last syllable is in the neutral tone."""
-    return frozenset(resource("res", "text", "zh", "neutral.txt").read_text(encoding="utf8").split())
+@lru_cache(maxsize=2)
+def neutral_words(public: bool) -> frozenset[str]:
+    """Words whose last syllable is in the neutral tone; the public list has some that are not, and lacks others."""
+    listed = frozenset(resource("res", "text", "zh", "neutral.txt").read_text(encoding="utf8").split())
+    return listed if public else (listed - _NOT_NEUTRAL) | _NEUTRAL
 
 
-def merge_words(words: list[Word], syllables_of: Tones) -> list[Word]:
+def merge_words(words: list[Word], syllables_of: Tones | None = None) -> list[Word]:
     """Join words that change tone together: 不 and 一 with what follows, reduplications, short third-tone pairs, 儿.
 
     Args:
-        syllables_of: pinyin of a word by itself, used to find third tones.
+        syllables_of: pinyin of a word by itself, used to find third-tone pairs; None: leave those apart.
     """
     words = _merge_following(words, "不")
     words = _merge_yi(words)
     words = _merge_repeated(words)
-    words = _merge_third_tones(words, syllables_of, whole=True)
-    words = _merge_third_tones(words, syllables_of, whole=False)
+    if syllables_of:
+        words = _merge_third_tones(words, syllables_of, whole=True)
+        words = _merge_third_tones(words, syllables_of, whole=False)
     return _merge_er(words)
 
 
 def change_tones(word: Word, syllables: list[str], public: bool) -> list[str]:
-    """Apply 不, 一, neutral-tone and third-tone sandhi inside one word.
+    """Apply 不, 一 and neutral-tone sandhi inside one word.
 
     Args:
-        public: change exactly what the public GPT-SoVITS changes. Otherwise 一 keeps its tone in digit sequences and
+        public: change exactly what the public GPT-SoVITS changes, third tones included. Otherwise those are left to
+            `feet`, 一 keeps its tone in digit sequences and
             ordinals (一九九零年, 十一天, 一月), a doubled character is neutral only in a word of two (妈妈, not
             银行行长), and a final 的, 地 or 得 stays as it was read (目的, 取得).
     """
@@ -60,7 +77,8 @@ def change_tones(word: Word, syllables: list[str], public: bool) -> list[str]:
     _change_yi(word.text, result, public)
     _change_doubled(word, result, public)
     _change_neutral(word, result, public)
-    _change_third(word.text, result)
+    if public:
+        change_third(word.text, result)
     return result
 
 
@@ -113,6 +131,8 @@ def _has_neutral_end(word: Word, public: bool) -> bool:
     if len(text) == 1:
         return False
     plural = text[-1] in "们子" and tag in {"r", "n"} and text not in _KEEP_TONE
+    if not public and text[-2] == "不":
+        return False  # what one can or cannot do keeps its tone: 吃不下, 看不上
     direction = text[-1] in "来去" and text[-2] in "上下进出回过起开"
     inside = text[-1] in "上下里" and tag in {"s", "l", "f"} and (public or text[0] not in "以之向朝往")
     return plural or direction or inside
@@ -125,17 +145,18 @@ def _change_neutral(word: Word, syllables: list[str], public: bool) -> None:
         _set(syllables, -1, "5")
     elif text == "个" or (counted >= 1 and (text[counted - 1].isnumeric() or text[counted - 1] in _OFTEN_COUNTED)):
         _set(syllables, counted, "5")
-    elif text in neutral_words() or text[-2:] in neutral_words():
+    elif text in neutral_words(public) or text[-2:] in neutral_words(public):
         _set(syllables, -1, "5")
     if len(text) == 1:
         return
     first, second = split_in_two(text)
     for part, end in ((first, len(first)), (second, len(text))):
-        if part and (part in neutral_words() or part[-2:] in neutral_words()):
+        if part and (part in neutral_words(public) or part[-2:] in neutral_words(public)):
             _set(syllables, end - 1, "5")
 
 
-def _change_third(text: str, syllables: list[str]) -> None:
+def change_third(text: str, syllables: list[str]) -> None:
+    """Third tones in a row inside one word of two to four syllables."""
     if len(text) == 2 and _all_third(syllables):
         _set(syllables, 0, "2")
     elif len(text) == 3:
