@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ar.config import Text2SemanticConfig
@@ -13,17 +14,17 @@ GROWTH = 256
 class KeyValueCache:
     """Static slots for every layer, with the state of a running decode on the device.
 
-    Slots fill from 0 upwards, the same slot for all rows; `allowed` says per row which filled slots hold something
-    real, so texts and prompts of different lengths share one batch. Attention sees the first `window` slots. With
-    `bucket` 1 that is exactly the filled part; a larger bucket keeps shapes constant for many steps (as graph capture
-    needs) and leaves the empty slots to the mask.
+    Slots of a row fill from 0 upwards; `allowed` says which of them hold something real. Attention sees the first
+    `window` slots. With `bucket` 1 that is exactly what the longest row has filled; a larger bucket keeps shapes
+    constant for many steps, as graph capture needs, and leaves the empty slots to the mask, which is never optional.
 
     Attributes:
         keys: [layers, b, h, s, d].
         values: [layers, b, h, s, d].
         allowed: [b, s], True where a new position may attend.
-        end: [1], the slot the next position is written to.
+        end: [b], the slot the next position of each row is written to.
         position: [b], the code position of the next token of each row.
+        filled: slots the longest row uses, known to the host.
     """
 
     def __init__(
@@ -31,16 +32,17 @@ class KeyValueCache:
         config: Text2SemanticConfig,
         rows: int,
         capacity: int,
-        like: Tensor,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
         bucket: int = 1,
     ) -> None:
         slots = -(-capacity // bucket) * bucket
         shape = (config.layers, rows, config.heads, slots, config.head_width)
-        self.keys = torch.zeros(shape, dtype=like.dtype, device=like.device)
+        self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros_like(self.keys)
-        self.allowed = torch.zeros(rows, slots, dtype=torch.bool, device=like.device)
-        self.end = torch.zeros(1, dtype=torch.long, device=like.device)
-        self.position = torch.zeros(rows, dtype=torch.long, device=like.device)
+        self.allowed = torch.zeros(rows, slots, dtype=torch.bool, device=device)
+        self.end = torch.zeros(rows, dtype=torch.long, device=device)
+        self.position = torch.zeros(rows, dtype=torch.long, device=device)
         self.bucket = bucket
         self.filled = 0
         self.window = 0
@@ -52,27 +54,62 @@ class KeyValueCache:
 
     def reserve(self, count: int) -> None:
         """Make room for `count` further positions and open the window over them; host work only, once a step."""
-        self.filled += count
-        self.window = -(-self.filled // self.bucket) * self.bucket
+        self.open(self.filled + count)
+        self.slots = self.end if count == 1 else torch.arange(self.filled - count, self.filled, device=self.end.device)
+
+    def open(self, filled: int) -> None:
+        """Open the window over the first `filled` slots, growing when there are fewer."""
+        self.filled = filled
+        self.window = -(-filled // self.bucket) * self.bucket
         if self.window > self.capacity:
             self._grow(max(self.window, self.capacity + max(GROWTH, self.capacity // 2)))
-        self.slots = self.end if count == 1 else self.end + torch.arange(count, device=self.end.device)
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write new positions [b, h, t, d] of one layer and return all in the window, [b, h, s, d]."""
+        """Write new positions [b, h, t, d] of one layer and return all in the window, [b, h, s, d].
+
+        One position per row goes to the row's own end; several go to the same slots of all rows.
+        """
         all_keys, all_values = self.keys[layer], self.values[layer]
         # Under autocast they may come in another number format.
-        all_keys.index_copy_(2, self.slots, keys.to(all_keys.dtype))
-        all_values.index_copy_(2, self.slots, values.to(all_values.dtype))
+        keys, values = keys.to(all_keys.dtype), values.to(all_values.dtype)
+        if keys.shape[2] == 1:
+            slots = self.end[:, None, None, None].expand_as(keys)
+            all_keys.scatter_(2, slots, keys)
+            all_values.scatter_(2, slots, values)
+        else:
+            all_keys.index_copy_(2, self.slots, keys)
+            all_values.index_copy_(2, self.slots, values)
         return all_keys[:, :, : self.window], all_values[:, :, : self.window]
 
-    def select(self, rows: Tensor) -> None:
-        """Keep only some rows (long indices); the others have finished."""
-        self.keys, self.values = self.keys[:, rows], self.values[:, rows]
-        self.allowed, self.position = self.allowed[rows], self.position[rows]
+    def row(self, index: int, filled: int) -> KeyValueCache:
+        """One row as a cache of its own over the same memory, which must not grow."""
+        view = KeyValueCache.__new__(KeyValueCache)
+        here = slice(index, index + 1)
+        view.keys, view.values, view.allowed = self.keys[:, here], self.values[:, here], self.allowed[here]
+        view.end, view.position = self.end[here], self.position[here]
+        view.slots, view.bucket = view.end, 1
+        view.open(filled)
+        return view
+
+    def put(self, index: int, other: KeyValueCache) -> None:
+        """Start a row with what a cache of one row holds, leaving out the slots that hold nothing real.
+
+        The row's other slots are cleared: a NaN left there by somebody else would get past the mask.
+        """
+        kept = other.allowed[0].nonzero()[:, 0]
+        count = len(kept)
+        if count > self.capacity:
+            self._grow(max(count, self.capacity + GROWTH))
+        self.keys[:, index, :, :count] = other.keys[:, 0, :, kept].to(self.keys.dtype)
+        self.values[:, index, :, :count] = other.values[:, 0, :, kept].to(self.values.dtype)
+        self.keys[:, index, :, count:] = 0
+        self.values[:, index, :, count:] = 0
+        self.allowed[index] = torch.arange(self.capacity, device=self.end.device) < count
+        self.end[index] = count
+        self.position[index] = other.position[0]
 
     def _grow(self, slots: int) -> None:
         more = -(-slots // self.bucket) * self.bucket - self.capacity
-        self.keys = torch.nn.functional.pad(self.keys, (0, 0, 0, more))
-        self.values = torch.nn.functional.pad(self.values, (0, 0, 0, more))
-        self.allowed = torch.nn.functional.pad(self.allowed, (0, more))
+        self.keys = F.pad(self.keys, (0, 0, 0, more))
+        self.values = F.pad(self.values, (0, 0, 0, more))
+        self.allowed = F.pad(self.allowed, (0, more))

@@ -16,6 +16,7 @@ from ar.config import Text2SemanticConfig
 from gpt_sovits.core.errors import InputError
 
 if TYPE_CHECKING:
+    from ar.decoder import Step
     from ar.sampling import GenerateOptions
 
 
@@ -78,6 +79,13 @@ class Text2SemanticDecoder(nn.Module):
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         for embedding in (self.text_embedding, self.code_embedding):
             nn.init.normal_(embedding.weight, std=config.embedding_scale)
+        self.fast: Step | None = None
+        """Another form of `step` that decoders use, see `ar.fast`; training mode drops it."""
+
+    def train(self, mode: bool = True) -> Text2SemanticDecoder:
+        if mode:
+            self.fast = None
+        return super().train(mode)
 
     def generate(
         self, phones: Tensor, bert: Tensor | None, prompt: Tensor | None, options: GenerateOptions | None = None
@@ -126,7 +134,7 @@ class Text2SemanticDecoder(nn.Module):
         n, t = prefix.phones.shape[1], prefix.codes.shape[1]
         text_valid, code_valid = filled(prefix.phone_lengths, n), filled(prefix.code_lengths, t)
         x = torch.cat((self.embed_text(prefix.phones, prefix.bert), self.embed_codes(prefix.codes)), 1)
-        cache = KeyValueCache(self.config, len(x), n + t + room, x, bucket)
+        cache = KeyValueCache(self.config, len(x), n + t + room, x.dtype, x.device, bucket)
         cache.reserve(n + t)
         allowed = F.pad(prefix_mask(text_valid, code_valid), (0, cache.window - (n + t)))
         x = self.hidden(x, allowed[:, None], cache)
@@ -145,7 +153,7 @@ class Text2SemanticDecoder(nn.Module):
         Returns:
             Logits of the next code [b, v].
         """
-        cache.allowed.index_fill_(1, cache.end, True)
+        cache.allowed.scatter_(1, cache.end[:, None], True)
         x = self.embed_codes(tokens[:, None], cache.position[:, None])
         x = self.hidden(x, cache.allowed[:, None, None, : cache.window], cache)
         cache.end.add_(1)

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from ar import GenerateOptions, Item, Text2SemanticDecoder, generate, generate_batch
-from ar import decode as decode_module
-from ar.cache import KeyValueCache
 from ar.compat import public_limit, public_panel
 from ar.decode import collate, stream
+from ar.decoder import Decoder
 from ar.loss import Batch, teacher_forced
-from ar.model import Prefix
+from ar.sampling import sample
 from gpt_sovits.core.errors import ConfigError, InputError
 from tests.ar.conftest import small_model
 
@@ -71,22 +70,26 @@ def test_masked_graph_variant(model: Text2SemanticDecoder, items: list[Item], in
         assert codes.tolist() == inference["cudagraph_with_cache_masked"][str(row)]
 
 
+@torch.inference_mode()
 def test_unmasked_empty_slots_give_the_public_graph_variant(
-    model: Text2SemanticDecoder, items: list[Item], inference: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    model: Text2SemanticDecoder, items: list[Item], inference: dict[str, Any]
 ) -> None:
     """The public CUDA-graph decoder lets zero keys of 2500 slots take part; letting them in here shows it."""
-    plain = Text2SemanticDecoder.prefill
-
-    def leaky(self: Text2SemanticDecoder, prefix: Prefix, room: int) -> tuple[Tensor, KeyValueCache]:
-        logits, cache = plain(self, prefix, room, bucket=2500)
-        cache.allowed.fill_(True)
-        return logits, cache
-
-    monkeypatch.setattr(Text2SemanticDecoder, "prefill", leaky)
-    options = GREEDY.model_copy(update={"eos_free_steps": 1})
     for row, item in enumerate(items):
-        codes = generate(model, item.phones, item.bert, item.prompt, options)
-        assert codes.tolist() == inference["cudagraph"][str(row)]
+        prefix = collate(model, [item])
+        logits, cache = model.prefill(prefix, 1, bucket=2500)
+        cache.allowed.fill_(True)
+        seen = torch.zeros(1, model.config.codes, dtype=torch.bool).scatter_(1, prefix.codes, True)
+        codes: list[int] = []
+        for step in range(GREEDY.max_new_tokens):
+            if step == 0:
+                logits[:, model.config.eos] = -torch.inf
+            token = sample(logits, seen, GREEDY, None)
+            codes.append(int(token))
+            seen[0, token] = True
+            cache.reserve(1)
+            logits = model.step(token, cache)
+        assert codes == inference["cudagraph"][str(row)]
 
 
 def test_a_perturbed_layer_changes_the_sequence(items: list[Item], inference: dict[str, Any]) -> None:
@@ -195,9 +198,10 @@ def test_a_stream_can_be_left_early(model: Text2SemanticDecoder, items: list[Ite
 
 def test_the_cache_grows(model: Text2SemanticDecoder, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     expected = generate_batch(model, items, GREEDY)
-    monkeypatch.setattr(decode_module, "ROOM", 3)
     monkeypatch.setattr("ar.cache.GROWTH", 2)
-    assert [c.tolist() for c in generate_batch(model, items, GREEDY)] == [c.tolist() for c in expected]
+    decoder = Decoder(model, rows=2, bucket=2)
+    tickets = [decoder.submit(item, GREEDY) for item in items]
+    assert [decoder.result(t).tolist() for t in tickets] == [c.tolist() for c in expected]
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["bfloat16 weights", "autocast"])

@@ -1,0 +1,1 @@
+"""Compiled forms of the decode step; each is proven equal to the plain one by tests."""

@@ -1,0 +1,87 @@
+"""What is recorded when, with a recorder that needs no GPU."""
+
+from __future__ import annotations
+
+import torch
+
+from ar import GenerateOptions, Item, Text2SemanticDecoder, generate
+from ar.decoder import Decoder
+from ar.graph import Graphed
+
+
+class Tape:
+    """Runs the function again on every replay; recording itself computes nothing, as with a CUDA graph."""
+
+    made = 0
+
+    def __init__(self, function) -> None:  # type: ignore[no-untyped-def]
+        Tape.made += 1
+        self.function = function
+        self.replays = 0
+
+    def replay(self) -> None:
+        self.replays += 1
+        self.function()
+
+
+def test_once_plain_then_recorded_then_replayed() -> None:
+    count = torch.zeros(1)
+    tapes: list[Tape] = []
+
+    def record(function) -> Tape:  # type: ignore[no-untyped-def]
+        tapes.append(Tape(function))
+        return tapes[-1]
+
+    step = Graphed(lambda: count.add_(1) and None, record)
+    for _ in range(5):
+        step("a")
+    assert count == 5 and len(tapes) == 1 and tapes[0].replays == 4
+    step("b")
+    step("a")
+    assert count == 7 and len(tapes) == 1
+    step("b")
+    assert count == 8 and len(tapes) == 2
+
+
+def test_only_so_many_are_kept() -> None:
+    tapes: list[Tape] = []
+
+    def record(function) -> Tape:  # type: ignore[no-untyped-def]
+        tapes.append(Tape(function))
+        return tapes[-1]
+
+    step = Graphed(lambda: None, record, kept=2)
+    for key in (1, 1, 2, 2, 3, 3, 1, 1, 3):
+        step(key)
+    assert len(tapes) == 4
+    step.forget()
+    step(3)
+    assert len(tapes) == 4
+
+
+def test_without_a_recorder_it_is_the_plain_call() -> None:
+    calls: list[int] = []
+    step = Graphed(lambda: calls.append(1))
+    step("a")
+    step("a")
+    assert len(calls) == 2
+
+
+def test_the_graphed_loop_gives_the_plain_codes(tiny: Text2SemanticDecoder) -> None:
+    """The GPU's form of the loop, all rows at once and looked at every few steps, over buckets that fill up."""
+    with torch.no_grad():
+        tiny.head.weight[64] += 0.3
+    options = GenerateOptions(max_new_tokens=90, seed=0, top_k=None, repetition_penalty=1.0)
+    decoder = Decoder(tiny, rows=3, look=4, bucket=16)
+    decoder.on_gpu = True
+    decoder._advance = Graphed(decoder._draw_and_step, Tape)
+    decoder.cache.keys.fill_(1e4)
+    decoder.cache.values.fill_(1e4)
+    queue = [Item(torch.tensor([i, i + 1, 2]), prompt=torch.tensor([i, 3]), seed=i) for i in range(9)]
+    tickets = [decoder.submit(item, options) for item in queue]
+    before = Tape.made
+    together = [decoder.result(ticket).tolist() for ticket in tickets]
+    alone = [generate(tiny, q.phones, None, q.prompt, options.model_copy(update={"seed": q.seed})) for q in queue]
+    assert together == [codes.tolist() for codes in alone]
+    assert Tape.made - before >= 2
+    assert len({len(codes) for codes in together}) > 3
