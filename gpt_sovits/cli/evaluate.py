@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from gpt_sovits.cli import options as o
 from gpt_sovits.core.log import configure_logging
@@ -17,8 +18,19 @@ if TYPE_CHECKING:
     from gpt_sovits.evaluate.measures import Tools
     from gpt_sovits.evaluate.result import Result
     from gpt_sovits.evaluate.score import Row
+    from gpt_sovits.pipeline.jobs import Job
 
-app = typer.Typer(help="Measure how good a voice is.", no_args_is_help=True)
+
+class Verbs(TyperGroup):
+    """A group whose first argument may also be a model: `evaluate tiny` is `evaluate model tiny`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            args = ["model", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=Verbs, help="Measure how good a voice is.", no_args_is_help=True)
 
 Out = Annotated[Path, typer.Option("--out", help="folder for the result")]
 Models = Annotated[
@@ -37,6 +49,39 @@ Most = Annotated[int | None, typer.Option("--items", min=1, help="at most so man
 
 
 @app.command()
+def model(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="a model by name, or the folder it lies in")],
+    out: Out,
+    chosen: Annotated[
+        str, typer.Option("--set", help="smoke, hard, a .tsv or .list file, seed-tts-en:LIST, libri:FOLDER …")
+    ] = "smoke",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="the same for models that are to be compared")] = 1,
+    s1: o.S1 = None,
+    s2: o.S2 = None,
+    device: o.Device = "auto",
+    config: o.Config = None,
+    overrides: o.Set = None,
+    models: Models = None,
+    recogniser: Recogniser = "whisper-base",
+    speakers: Speakers = None,
+    measures: Measures = None,
+    items: Most = None,
+    processes: Processes = 1,
+    verbose: o.Verbose = False,
+) -> None:
+    """Let a model say a set of sentences and score it; run it again to finish what was interrupted."""
+    _log(verbose)
+    from gpt_sovits.evaluate.run import Work, evaluate_model
+    from gpt_sovits.evaluate.sets import load_set
+    from gpt_sovits.pipeline import TTS
+
+    picked = load_set(chosen).first(items)
+    work = Work(_tools(models, recogniser, speakers, measures), processes, _progress, _speaking(len(picked.items)))
+    settings = o.settings(config, overrides, {})
+    _report(evaluate_model(TTS(name, device, s1=s1, s2=s2), picked, out, work, settings, seed), out)
+
+
+@app.command()
 def wavs(
     source: Annotated[Path, typer.Argument(help="a tsv: id, wav, language, text, reference; or its folder")],
     out: Out,
@@ -52,14 +97,39 @@ def wavs(
     """Score recordings that any system made; run it again to finish what was interrupted."""
     _log(verbose)
     from gpt_sovits.evaluate.result import System
-    from gpt_sovits.evaluate.run import evaluate_recordings
-    from gpt_sovits.evaluate.sets import EvaluationSet, choose, read_recordings
+    from gpt_sovits.evaluate.run import Work, evaluate_recordings
+    from gpt_sovits.evaluate.sets import read_recordings
 
-    found = read_recordings(source)
-    chosen = EvaluationSet(found.name, tuple(choose(found.items, items)))
     system = System(name=name or source.resolve().stem)
-    tools = _tools(models, recogniser, speakers, measures)
-    _report(evaluate_recordings(chosen, out, tools, system, processes, _progress), out)
+    work = Work(_tools(models, recogniser, speakers, measures), processes, _progress)
+    _report(evaluate_recordings(read_recordings(source).first(items), out, system, work), out)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(help="the --out folders of two evaluations or more")],
+    out: Annotated[Path, typer.Option("--out", help="page to write")] = Path("compare.html"),
+) -> None:
+    """Is the second system better than the first? Paired over items, with 95 % intervals."""
+    if len(folders) < 2:
+        raise typer.BadParameter("give two folders or more")
+    from gpt_sovits.core.files import check_writable
+    from gpt_sovits.evaluate.compare import comparison_table, load_judged, write_comparison
+
+    check_writable(out)
+    judged = [load_judged(folder) for folder in folders]
+    typer.echo(comparison_table(judged))
+    typer.echo(str(write_comparison(out, judged)))
+
+
+@app.command()
+def history(
+    folder: Annotated[Path, typer.Argument(help="where the --out folders lie")] = Path(),
+) -> None:
+    """All results below a folder, oldest first."""
+    from gpt_sovits.evaluate.history import find_results, history_table
+
+    typer.echo(history_table(find_results(folder)))
 
 
 def _log(verbose: bool) -> None:
@@ -91,6 +161,14 @@ def _report(result: Result, out: Path) -> None:
     typer.echo(str(out))
     if not result.complete:
         raise typer.Exit(1)
+
+
+def _speaking(total: int) -> Callable[[Iterable[Job]], Iterable[Job]]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return lambda jobs: track(jobs, "speaking", total, console=console, disable=not console.is_terminal)
 
 
 def _progress(rows: Iterator[Row], total: int) -> Iterator[Row]:

@@ -38,6 +38,10 @@ class EvaluationSet:
             digest.update(json.dumps([fields, files], ensure_ascii=False).encode())
         return digest.hexdigest()
 
+    def first(self, most: int | None) -> EvaluationSet:
+        """A smaller set with items of every language and speaker in turn; None: all of it."""
+        return self if most is None else EvaluationSet(self.name, tuple(choose(self.items, most)))
+
 
 def load_set(name: str, path: Path | None = None) -> EvaluationSet:
     """A set by what it is called.
@@ -241,12 +245,12 @@ def _content(path: Path | None) -> str | None:
         return "unreadable"
 
 
-def choose(items: Sequence[Item], most: int | None) -> Iterator[Item]:
+def choose(items: Sequence[Item], most: int) -> Iterator[Item]:
     """The first items of every language and speaker in turn, so that a small budget sees them all."""
     queues: dict[tuple[str, str | None], list[Item]] = {}
     for item in items:
         queues.setdefault((item.language, item.speaker), []).append(item)
-    left = len(items) if most is None else min(most, len(items))
+    left = min(most, len(items))
     depth = 0
     while left > 0:
         for queue in queues.values():

@@ -45,9 +45,13 @@ class Voiceprint:
         if sound.path not in self._known:
             if sound.seconds < SHORTEST:
                 raise AudioError(f"{sound.path} lasts {sound.seconds:.2f} s, too short to tell a voice: {SHORTEST} s")
-            with torch.inference_mode():
-                self._known[sound.path] = F.normalize(self._embed(sound.heard).float().flatten(), dim=0)
+            self._known[sound.path] = self.embed(sound.heard)
         return self._known[sound.path]
+
+    def embed(self, wave: Tensor) -> Tensor:
+        """Unit-length embedding of a wave [w] at 16 kHz."""
+        with torch.inference_mode():
+            return F.normalize(self._embed(wave).float().flatten(), dim=0)
 
     def forget(self, sound: Sound) -> None:
         self._known.pop(sound.path, None)

@@ -102,15 +102,14 @@ def word_faults(wanted: Sequence[str], heard: Sequence[str], limits: Limits = LI
     """Skipped, repeated and added words and an early end, from units of the wanted and the heard text."""
     found = align(wanted, heard)
     lost = [s for s in found.steps if s.kind == "delete"]
+    more = [s for s in found.steps if s.kind == "insert"]
     end = len(found.wanted)
     last = [s for s in lost if s.end == end]
     return {
         "skipped": float(any(_is_skip(found, s.start, s.end, limits) for s in lost if s.end != end)),
         "early_end": float(any(_is_skip(found, s.start, s.end, limits) for s in last)),
-        "repeated": float(
-            any(_is_repeat(found, s.heard_start, s.heard_end) for s in found.steps if s.kind == "insert")
-        ),
-        "babble": float(any(_is_babble(found, s.heard_start, s.heard_end) for s in found.steps if s.kind == "insert")),
+        "repeated": float(any(_is_repeat(found, s.heard_start, s.heard_end) for s in more)),
+        "babble": float(any(_is_babble(found, s.heard_start, s.heard_end) for s in more)),
     }
 
 
