@@ -92,7 +92,7 @@ def _config(state: dict[str, Tensor], settings: dict[str, Any], origin: str) -> 
         "intermediate_size": feed,
         "conv_dim": [conv.shape[0] for conv in convolutions],
         "conv_kernel": [conv.shape[2] for conv in convolutions],
-        "conv_stride": _strides(settings, len(convolutions)),
+        "conv_stride": _strides(settings, [tuple(conv.shape[::2]) for conv in convolutions]),
         "conv_bias": "feature_extractor.conv_layers.0.0.bias" in state,
         "num_feat_extract_layers": len(convolutions),
         "num_conv_pos_embeddings": position.shape[2],
@@ -106,15 +106,20 @@ def _fits(heads: Any, hidden: int) -> bool:
     return isinstance(heads, int) and 0 < heads <= hidden and hidden % heads == 0
 
 
-def _strides(settings: dict[str, Any], count: int) -> list[int]:
-    """Strides of the convolutions, from a text like `[(512,10,5)] + [(512,3,2)] * 4`; it is matched, not evaluated."""
+def _strides(settings: dict[str, Any], layers: list[tuple[int, ...]]) -> list[int]:
+    """Strides of the convolutions, from a text like `[(512,10,5)] + [(512,3,2)] * 4`; it is matched, not evaluated.
+
+    Args:
+        layers: width and kernel of each; a text that says otherwise is not believed.
+    """
     text = settings.get("conv_feature_layers")
-    found: list[int] = []
+    found: list[tuple[int, ...]] = []
     if isinstance(text, str) and len(text) < 1000:
         for match in _CONVOLUTIONS.finditer(text):
-            found += [int(match[3])] * min(int(match[4] or 1), count)
-    usual = [*_STRIDES, *[2] * count][:count]
-    return found if len(found) == count and all(0 < stride < 100 for stride in found) else usual
+            found += [(int(match[1]), int(match[2]), int(match[3]))] * min(int(match[4] or 1), len(layers) + 1)
+    if [row[:2] for row in found] == layers and all(0 < row[2] < 100 for row in found):
+        return [row[2] for row in found]
+    return [*_STRIDES, *[2] * len(layers)][: len(layers)]
 
 
 def _numbered(state: dict[str, Tensor], pattern: str) -> list[str]:
