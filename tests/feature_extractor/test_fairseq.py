@@ -69,7 +69,7 @@ class Leaf:
 
 
 def checkpoint(state: dict[str, Tensor], kind: str, legacy: bool, **settings: Any) -> bytes:
-    """The file fairseq would write: plain, with the arguments of its first years, or with an omegaconf configuration."""
+    """The file fairseq would write: plain, with the arguments of its first years, or with omegaconf containers."""
     settings = {"_name": "hubert", "encoder_attention_heads": 4, "conv_feature_layers": CONVOLUTIONS, **settings}
     with (
         material.stand_in("fairseq.data.dictionary", Dictionary=type("Dictionary", (Dictionary,), {})) as dictionaries,
