@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from feature_extractor.text.en.numbers import cardinal, ordinal
@@ -16,7 +17,8 @@ _TITLES = {
 _WORDS = {
     "Jr": "Junior", "Sr": "Senior", "vs": "versus", "Inc": "Incorporated", "Ltd": "Limited", "Corp": "Corporation",
     "Co": "Company", "Bros": "Brothers", "dept": "department", "Dept": "Department", "est": "established",
-    "approx": "approximately", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "vol": "volume", "Vol": "Volume",
+    "approx": "approximately", "Approx": "Approximately", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road",
+    "vol": "volume", "Vol": "Volume",
     "fig": "figure", "Fig": "Figure", "etc": "et cetera", "viz": "namely", "cf": "compare",
     "Jan": "January", "Feb": "February", "Aug": "August", "Sept": "September", "Oct": "October", "Nov": "November",
     "Dec": "December",
@@ -35,6 +37,10 @@ _PARTS = [
     "Appendix", "Title", "Bowl",
 ]  # fmt: skip
 _WITHOUT_DOT = ["Mr", "Mrs", "Ms", "Dr", "St", "Mt", "Prof", "Capt", "Lt", "Sgt"]
+_DAYS = {
+    "Mon": "Monday", "Tue": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday", "Fri": "Friday", "Sat": "Saturday",
+    "Sun": "Sunday",
+}  # fmt: skip
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
 
@@ -49,8 +55,8 @@ def expand_abbreviations(text: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _fixed() -> list[tuple[re.Pattern[str], str]]:
-    table = [
+def _fixed() -> list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]:
+    table: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
         (r"\be\.\s?g\.(?:,)?", "for example,"),
         (r"\bi\.\s?e\.(?:,)?", "that is,"),
         (r"\ba\.k\.a\.", "also known as"),
@@ -63,6 +69,10 @@ def _fixed() -> list[tuple[re.Pattern[str], str]]:
         (r"\bw/(?=\s|[a-z])", "with "),
         (r"\b24/7\b", "twenty-four seven"),
         (r"(?<=[a-z] )St\.(?=\s*(?:$|,|[a-z]))", "Street"),
+        (r"(?<=[A-Z][a-z]) Dr\.(?=\s*(?:$|,|[a-z]))|(?<=[a-z]{3}) Dr\.(?=\s*(?:$|,|[a-z]))", " Drive"),
+        (r"\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\.(?=,| (?:[A-Z]|\d|at\b|and\b))", lambda m: _DAYS[m[1][:3]]),
+        (r"(\d\s?)yrs?\b", r"\1years"),
+        (r"(\d\s?(?:years|hrs?|mins?|secs?|lbs?|oz|ft))\.(?=\s+[a-z])", r"\1"),
         (r"\b([ap])\.\s?m\.(?=\s+[A-Z]|\s*$)", r"\1M."),
         (r"\b([AaPp])\.\s?[Mm]\.", r"\1M"),
         (r"\b([A-Z])\.\s?(?=[A-Z]\b\.?)", r"\1 "),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from feature_extractor.text.en.context import tag_in_context
 from feature_extractor.text.en.lexicon import homographs
 from feature_extractor.text.en.tagger import tagger
 from feature_extractor.text.en.words import word_phones
@@ -13,15 +14,6 @@ PINNED = "\ue000"
 """Stands for a word whose phones are given."""
 _TOKEN = re.compile(rf"[A-Za-z']+(?:-[A-Za-z']+)*|[,.?!…{PINNED}]")
 _VOWELS = "AEIOU"
-_HAVE = {
-    "have", "has", "had", "having", "i've", "you've", "we've", "they've", "be", "been", "being", "was", "were", "is",
-    "are",
-}  # fmt: skip
-_DETERMINERS = {"the", "a", "an", "this", "that", "these", "those", "my", "your", "his", "her", "its", "our", "their"}
-_BARE = {
-    "to", "will", "would", "can", "could", "should", "may", "might", "must", "shall", "did", "do", "does", "not",
-    "don't", "didn't", "doesn't", "can't", "won't", "i'll", "you'll", "please", "let's",
-}  # fmt: skip
 
 
 def phones_of(text: str, fixed: Sequence[tuple[str, list[str]]] = ()) -> list[str]:
@@ -52,7 +44,7 @@ def _token_phones(i: int, tokens: list[str], tags: list[str], shouting: bool) ->
         return ["AH0"]
     homograph = homographs().get(lower)
     if homograph is not None and not (token.isupper() and not shouting and len(token) < 4):
-        return homograph.choose(_tag(i, lower, tokens, tags)).split()
+        return homograph.choose(tag_in_context(i, tokens, tags)).split()
     return list(word_phones(token, shouting))
 
 
@@ -61,26 +53,7 @@ def _is_letter_a(i: int, tokens: list[str]) -> bool:
     following = tokens[i + 1] if i + 1 < len(tokens) else "."
     if not following[0].isalpha():
         return True
+    if tokens[i] == "A" and i and tokens[i - 1][0].isalpha() and following.islower():
+        return True
     spelling = i > 0 and len(tokens[i - 1]) == 1 and tokens[i - 1].isupper() and tokens[i - 1] != "I"
-    return tokens[i] == "A" and (spelling or (len(following) == 1 and following != "I"))
-
-
-def _tag(i: int, word: str, tokens: list[str], tags: list[str]) -> str:
-    """The tagger's answer, set right for the spellings whose tense the words before decide."""
-    before = [token.lower() for token in tokens[max(0, i - 3) : i]]
-    if word == "used":
-        following = tokens[i + 1].lower() if i + 1 < len(tokens) else ""
-        return "HABIT" if following == "to" and not {"is", "are", "was", "were", "be"} & set(before[-1:]) else tags[i]
-    if word == "read" and before:
-        if before[-1] in _BARE:
-            return "VB"
-        if _HAVE & set(before[-2:]):
-            return "VBN"
-        late = {"yesterday", "ago", "last", "once"} & {token.lower() for token in tokens}
-        if late and tags[i] in {"VBP", "VB", "NN"}:
-            return "VBD"
-    following = tokens[i + 1].lower() if i + 1 < len(tokens) else ""
-    if (not before or before[-1] in ",.?!…") and tags[i][:2] in {"NN", "JJ"} and following in _DETERMINERS:
-        # An imperative, which the tagger takes for a noun: "Record the song".
-        return "VB"
-    return tags[i]
+    return tokens[i] == "A" and (spelling or len(following) == 1)

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from feature_extractor.text.characters import ascii_digits, read_pairs
 from feature_extractor.text.en.abbreviations import expand_abbreviations
+from feature_extractor.text.en.forms import rewrite
 from feature_extractor.text.en.numbers import cardinal, decimal, digits, ordinal, plural, year
 from gpt_sovits.core.resources import resource
 
@@ -25,13 +26,13 @@ _MONEY = {
     "₩": ("won", ""),
 }  # fmt: skip
 _ONE_UNIT = {"feet": "foot", "hertz": "hertz", "percent": "percent"}
-_PUNCTUATION = str.maketrans("，。！？；：、’‘ʼ`´“”（）～‐‑−⁄", ",.!?;:,'''''\"\"()~---/", "\u200b\ufeff\u00ad")
+_PUNCTUATION = str.maketrans("，。！？；：、’‘ʼ`´“”（）～‐‑⁄", ",.!?;:,'''''\"\"()~--/", "\u200b\ufeff\u00ad")
 
 
 def normalise(text: str) -> str:
     """Rewrite a text so that only words of Latin letters and the marks `, . ? ! … '` and hyphens remain."""
     text = re.sub(r"\d{19,}", lambda m: f" {digits(m[0])} ", ascii_digits(_plain(text)))
-    text = expand_abbreviations(text)
+    text = rewrite(expand_abbreviations(text))
     for pattern, replace in _rules():
         text = pattern.sub(replace, text)
     text = "".join(f" {_symbols()[c]} " if c in _symbols() else c for c in text)
@@ -53,7 +54,7 @@ def _plain(text: str) -> str:
     text = text.translate(_PUNCTUATION)
     kept = []
     for c in text:
-        if c in _symbols() or c in "℃℉…" or ord(c) < 128:
+        if c in _symbols() or c in "℃℉…§¢−" or ord(c) < 128:
             kept.append(c)
         else:
             kept.extend(d for d in unicodedata.normalize("NFKD", c) if not unicodedata.combining(d))
@@ -77,7 +78,7 @@ def _tidy(text: str) -> str:
 
 def _lone_mark(match: re.Match[str]) -> str:
     """Quotes and hyphens that belong to no word; 'tis and '90s style openings keep theirs."""
-    return "'" if re.match(r"(?i)(tis|twas|em|cause|til)\b", match.string[match.end() :]) else " "
+    return "'" if re.match(r"(?i)(tis|twas|em|cause|til|n)\b", match.string[match.end() :]) else " "
 
 
 def _strongest(match: re.Match[str]) -> str:

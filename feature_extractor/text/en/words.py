@@ -18,8 +18,29 @@ _INITIALISMS = {
 }  # fmt: skip
 """Read letter by letter when in capitals, although the dictionary knows a word of that spelling."""
 _PIECES = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
+_BRITISH = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"is(e|es|ed|er|ers|ing|ation|ations)$", r"iz\1"),
+        (r"ys(e|es|ed|er|ers|ing)$", r"yz\1"),
+        (r"our(s|ed|ing|ful|less|able|ite|ites|y)?$", r"or\1"),
+        (r"([bcdghkptv])re(s|d)?$", r"\1er\2"),
+        (r"ogue(s|d)?$", r"og\1"),
+        (r"ll(ed|ing|er|ers|ery|ous)$", r"l\1"),
+        (r"ae|oe", "e"),
+        (r"ence(s)?$", r"ense\1"),
+        (r"mme(s)?$", r"m\1"),
+    )
+]
+_SHORTEST_BRITISH = 4
 _LONGEST = 64
 """What is longer than this is no word; it is read in halves."""
+_ENDINGS = {
+    "ification": "IH2 F AH0 K EY1 SH AH0 N", "ization": "AH0 Z EY1 SH AH0 N", "ized": "AY2 Z D",
+    "izing": "AY2 Z IH0 NG", "ize": "AY2 Z", "able": "AH0 B AH0 L", "ism": "IH2 Z AH0 M", "ists": "IH0 S T S",
+    "ist": "IH0 S T", "ish": "IH0 SH", "ers": "ER0 Z", "er": "ER0", "est": "AH0 S T", "y": "IY0",
+}  # fmt: skip
+"""Endings that make new words of known ones."""
 Phones = tuple[str, ...]
 
 
@@ -33,7 +54,7 @@ def word_phones(word: str, shouting: bool = False) -> Phones:
     if len(word) > _LONGEST:
         halves = word[: len(word) // 2], word[len(word) // 2 :]
         return tuple(phone for half in halves for phone in word_phones(half, shouting))
-    known = _known(word, shouting)
+    known = _known(word, shouting) or _american(word.lower())
     if known:
         return known
     if "-" in word:
@@ -82,13 +103,25 @@ def _known(word: str, shouting: bool) -> Phones:
     lower = word.lower()
     if len(word) == 1:
         return tuple(letter_name(lower).split())
-    if word.isupper() and not shouting and (word in _INITIALISMS or not re.search("[AEIOUY]", word)):
+    spelt = word in _INITIALISMS or not re.search("[AEIOUY]", word)
+    if word.isupper() and not shouting and spelt and lower not in additions():
         return spell(word)
     return _listed(word) or _listed(lower)
 
 
 def _listed(word: str) -> Phones:
     return tuple((additions().get(word) or cmudict().get(word) or "").split())
+
+
+def _american(word: str) -> Phones:
+    """What the American spelling of a British word says, when the dictionary has it."""
+    for british, american in _BRITISH:
+        spelling = british.sub(american, word)
+        if spelling != word and len(word) > _SHORTEST_BRITISH:
+            found = _listed(spelling)
+            if found:
+                return found
+    return ()
 
 
 def _with_apostrophe(word: str, shouting: bool) -> Phones:
@@ -112,7 +145,7 @@ def _inflected(word: str) -> Phones:
     """Regular endings on a word that the dictionary has."""
     for ending, stems in _stems(word):
         for stem in stems:
-            found = _listed(stem) if len(stem) > 2 else ()
+            found = (_listed(stem) or (_compound(stem) if ending in _ENDINGS else ())) if len(stem) > 2 else ()
             if found:
                 return _join(found, ending)
     return ()
@@ -126,9 +159,11 @@ def _stems(word: str) -> list[tuple[str, list[str]]]:
         rows.append(("ed", [word[:-1], word[:-2], re.sub("ied$", "y", word), re.sub(r"(.)\1ed$", r"\1", word)]))
     if word.endswith("ing"):
         rows.append(("ing", [word[:-3], word[:-3] + "e", re.sub(r"(.)\1ing$", r"\1", word)]))
-    for ending in ("ly", "ness", "less", "like", "ship", "hood", "wise", "ful", "ment"):
+    for ending in ("ly", "ness", "less", "like", "ship", "hood", "wise", "ful", "ment", *_ENDINGS):
         if word.endswith(ending):
-            rows.append((ending, [word[: -len(ending)]]))
+            stem = word[: -len(ending)]
+            doubled = [stem[:-1]] if len(stem) > 3 and stem[-1] == stem[-2] else []
+            rows.append((ending, [stem, *([stem + "e", *doubled] if ending[0] in "aei" else [])]))
     for start in ("un", "re", "non", "over", "under", "out", "mis", "anti", "super", "multi"):
         if word.startswith(start) and len(word) > len(start) + 3:
             rows.append((start + "-", [word[len(start) :]]))
@@ -140,7 +175,7 @@ def _join(stem: Phones, ending: str) -> Phones:
         return add_s(stem)
     if ending == "ed":
         return add_ed(stem)
-    sounds = {
+    sounds = _ENDINGS | {
         "ing": "IH0 NG", "ly": "L IY0", "ness": "N AH0 S", "less": "L AH0 S", "like": "L AY2 K", "ship": "SH IH2 P",
         "hood": "HH UH2 D", "wise": "W AY2 Z", "ful": "F AH0 L", "ment": "M AH0 N T", "un-": "AH0 N", "re-": "R IY0",
         "non-": "N AA0 N", "over-": "OW2 V ER0", "under-": "AH2 N D ER0", "out-": "AW2 T", "mis-": "M IH0 S",
