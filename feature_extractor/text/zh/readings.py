@@ -57,7 +57,7 @@ def _word(words: list[Word], i: int) -> list[str]:
         after = words[i + 1] if i + 1 < len(words) and words[i + 1].tag != "x" else _NONE
         return [_RULES[text](Place(words[i], before, after))]
     found = phrases().get(text)
-    if found is not None:
+    if found is not None and not (text[0] == "着" and i and words[i - 1].tag == "v" and len(words[i - 1].text) == 1):
         return found
     if re.fullmatch("第?[一二三四五六七八九十两几]+行", text):
         return [*_word([Word(text[:-1], "m")], 0), "hang2"]
@@ -65,8 +65,12 @@ def _word(words: list[Word], i: int) -> list[str]:
         return [*word_syllables(text[:-1]), "zhi1"]
     if len(text) == 2 and text[0] == "姓" and text[1] in _SURNAMES:
         return ["xing4", _SURNAMES[text[1]]]
-    if text[0] in _SURNAMES and words[i].tag == "nr" and 2 <= len(text) <= 3:
+    if text[0] in _NAME_BEGINS and words[i].tag == "nr" and 2 <= len(text) <= 3:
         return [_SURNAMES[text[0]], *word_syllables(text[1:])]
+    if len(text) == 2 and text[0] == "着" and i and words[i - 1].tag[:1] == "v" and len(words[i - 1].text) == 1:
+        return ["zhe5", *word_syllables(text[1])]
+    if len(text) == 2 and text[1] == "着" and words[i].tag[:1] == "v":
+        return [*_word([Word(text[0], "v")], 0), "zhe5"]
     if len(text) == 3 and text[1] == "得" and text[0] not in "获取赢夺博心难不":
         return [*_word([Word(text[0], "v")], 0), "de5", *_word([Word(text[2], "a")], 0)]
     if len(text) == 2 and text[0] in "很太更最越真" and text[1] in "长重":
@@ -117,7 +121,7 @@ def _hai(place: Place) -> str:
 
 
 def _zhang(place: Place) -> str:
-    grows = place.after.text[:1] and place.after.text[0] in "得大出满成高胖了着在到进"
+    grows = place.after.text[:1] and place.after.text[0] in "得大出满成高胖了着在到进什啥"
     subject = place.before.tag[:1] in {"n", "r", "v", "d"} and place.before.text not in _DEGREE
     return "zhang3" if grows and (subject or not place.before.text) else "chang2"
 
@@ -159,7 +163,8 @@ def _shu(place: Place) -> str:
 
 
 def _dao(place: Place) -> str:
-    return "dao3" if re.match("[了下在闭塌]", place.after.text) else "dao4"
+    fell = place.before.tag[:1] == "v" and len(place.before.text) == 1
+    return "dao3" if fell or re.match("[了下在闭塌]", place.after.text) else "dao4"
 
 
 def _diao(place: Place) -> str:
@@ -203,9 +208,10 @@ def _li(place: Place) -> str:
 
 _SURNAMES = {
     "单": "shan4", "仇": "qiu2", "解": "xie4", "任": "ren2", "曾": "zeng1", "查": "zha1", "区": "ou1", "朴": "piao2",
-    "华": "hua4", "乐": "yue4", "葛": "ge3", "燕": "yan1", "缪": "miao4", "翟": "zhai2", "召": "shao4", "冼": "xian3",
-    "尹": "yin3", "盖": "ge3", "员": "yun4", "黑": "he4", "繁": "po2", "重": "chong2", "宁": "ning4", "应": "ying1",
+    "华": "hua4", "乐": "yue4", "葛": "ge3", "燕": "yan1", "缪": "miao4", "召": "shao4", "冼": "xian3", "盖": "ge3",
+    "员": "yun4", "黑": "he4", "繁": "po2", "重": "chong2", "宁": "ning4", "应": "ying1",
 }  # fmt: skip
+_NAME_BEGINS = frozenset("单仇解任曾朴")
 _TITLE = re.compile("先生|女士|小姐|太太|老师|教授|医生|主任|经理|总[^是共在体统]?$|局长|校长|同学|某|氏")
 _DEGREE = frozenset(
     [

@@ -126,7 +126,9 @@ def _change_doubled(word: Word, syllables: list[str], public: bool) -> None:
 
 def _has_neutral_end(word: Word, public: bool) -> bool:
     text, tag = word.text, word.tag
-    if text[-1] in _PARTICLES or (public and text[-1] in "的地得"):
+    if text[-1] in _PARTICLES and (public or len(text) == 1 or tag[:1] != "n"):
+        return True
+    if public and text[-1] in "的地得":
         return True
     if len(text) == 1:
         return False
