@@ -17,6 +17,7 @@ from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.device import pick_dtype
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.public import is_ours, read_release
+from gpt_sovits.core.skeleton import skeleton
 
 KIND = "s1"
 
@@ -90,7 +91,7 @@ def load_text2semantic(
         CheckpointError: missing, damaged, of another kind, or not fitting its own config.
     """
     config, tensors = _read_ours(path) if is_ours(path) else _read_public(path)
-    with torch.device("meta"):
+    with skeleton():
         model = Text2SemanticDecoder(config)
     place_weights(model, tensors, str(path), pick_dtype(dtype, device), device)
     return model.eval()

@@ -13,6 +13,7 @@ from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.device import pick_dtype
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.public import is_ours, read_release
+from gpt_sovits.core.skeleton import skeleton
 from sovits.config import SynthesizerConfig
 from sovits.convert import config_from_public, from_public
 from sovits.model import Synthesizer
@@ -50,7 +51,7 @@ def load_sovits(
         CheckpointError: the file is missing, damaged, of another kind, or does not fit its own configuration.
     """
     config, tensors = _read_ours(Path(path)) if is_ours(path) else _read_public(path)
-    with torch.device("meta"):
+    with skeleton():
         model = Synthesizer(config, posterior=any(name.startswith("posterior.") for name in tensors))
         names = normed_names(model)
         fused = not any(".parametrizations." in name for name in tensors)

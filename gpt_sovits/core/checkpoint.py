@@ -101,7 +101,7 @@ def place_weights(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> None:
-    """Load strictly into a module made on the meta device; `tensors` is emptied on the way.
+    """Load strictly into a module made under `skeleton`; `tensors` is emptied on the way.
 
     One tensor after the other takes its place, so that at no time two copies of the weights are in memory. What has
     the number format already stays mapped to its file until it is changed.
@@ -119,7 +119,7 @@ def place_weights(
 
 
 def check_fit(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
-    """Make sure that weights have exactly the names and shapes of a module, which may be on the meta device.
+    """Make sure that weights have exactly the names and shapes of a module.
 
     Raises:
         CheckpointError: names the first keys that do not fit.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ar.config import Text2SemanticConfig
@@ -15,6 +14,7 @@ from ar.model import Text2SemanticDecoder
 from gpt_sovits.core.checkpoint import FLOW_KIND, check_fit, save_checkpoint
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.public import Release, read_release
+from gpt_sovits.core.skeleton import skeleton
 from gpt_sovits.exchange.defaults import s2_model_of
 from gpt_sovits.exchange.recognise import Recognised, bare
 from sovits.config import DiscriminatorConfig, SynthesizerConfig
@@ -65,7 +65,7 @@ def origin(found: Recognised, release: Release) -> dict[str, Any]:
 def _s1(found: Recognised, release: Release, target: Path) -> None:
     tensors = s1_from_public(release.tensors)
     config = s1_public_config(release.model) if release.model else _published_s1(tensors)
-    with torch.device("meta"):
+    with skeleton():
         network: nn.Module = Text2SemanticDecoder(config)
     check_fit(network, tensors, str(found.path))
     save_checkpoint(target, "s1", config, tensors, origin(found, release))
@@ -83,7 +83,7 @@ def _s2(found: Recognised, release: Release, target: Path) -> None:
     tensors = from_public(release.tensors)
     model = release.model or s2_model_of(found.family or "v2")
     config: SynthesizerConfig = config_from_public(model, release.tensors)
-    with torch.device("meta"):
+    with skeleton():
         network = Synthesizer(config, posterior=any(name.startswith("posterior.") for name in tensors))
     check_fit(network, tensors, str(found.path))
     save_checkpoint(target, "s2", config, tensors, origin(found, release))
@@ -95,7 +95,7 @@ def _discriminator(found: Recognised, release: Release, target: Path) -> None:
     if count not in PERIODS:
         raise CheckpointError(f"{found.path} has {count} discriminators; the public ones have 6 or 8")
     config = DiscriminatorConfig(periods=PERIODS[count])
-    with torch.device("meta"):
+    with skeleton():
         network = Discriminator(config)
     check_fit(network, tensors, str(found.path))
     save_checkpoint(target, "s2d", config, tensors, origin(found, release))
