@@ -30,7 +30,7 @@ _MONTHS_SHORT = {
 _RULERS = [
     "Henry", "Louis", "George", "Edward", "Charles", "James", "William", "Elizabeth", "Richard", "Philip", "Napoleon",
     "Catherine", "Alexander", "Nicholas", "Pius", "Paul", "Benedict", "Francis", "Frederick", "Leo", "Gregory",
-    "Innocent", "Clement", "Christian", "Gustav", "Ferdinand", "Alfonso", "Peter", "Ivan",
+    "Innocent", "Clement", "John", "Urban", "Christian", "Gustav", "Ferdinand", "Alfonso", "Peter", "Ivan",
 ]  # fmt: skip
 _PARTS = [
     "Chapter", "Part", "Section", "Volume", "Act", "Scene", "Book", "War", "Phase", "Type", "Class", "Article",
@@ -41,6 +41,7 @@ _DAYS = {
     "Mon": "Monday", "Tue": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday", "Fri": "Friday", "Sat": "Saturday",
     "Sun": "Sunday",
 }  # fmt: skip
+_DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
 
@@ -70,9 +71,14 @@ def _fixed() -> list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]
         (r"\b24/7\b", "twenty-four seven"),
         (r"(?<=[a-z] )St\.(?=\s*(?:$|,|[a-z]))", "Street"),
         (r"(?<=[A-Z][a-z]) Dr\.(?=\s*(?:$|,|[a-z]))|(?<=[a-z]{3}) Dr\.(?=\s*(?:$|,|[a-z]))", " Drive"),
-        (r"\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\.(?=,| (?:[A-Z]|\d|at\b|and\b))", lambda m: _DAYS[m[1][:3]]),
+        (rf"\b({_DAY})\.?\s?[-–]\s?(?=(?:{_DAY})\b)", lambda m: f"{_DAYS[m[1][:3]]} to "),
+        (rf"\b({_DAY})\.(?=,| (?:[A-Z]|\d|at\b|and\b))", lambda m: _DAYS[m[1][:3]]),
+        (rf"\b(closed|open|on|to|until|every|next|last) ({_DAY})\.", lambda m: f"{m[1]} {_DAYS[m[2][:3]]}"),
+        (r"\bEst\.(?=\s\d{4})", "Established"),
+        (r"\b[Pp]op\.(?=\s\d)", "population"),
+        (r"(\d\s?)in\.(?=\s+[a-z]|,|\s*$)", r"\1inches"),
         (r"(\d\s?)yrs?\b", r"\1years"),
-        (r"(\d\s?(?:years|hrs?|mins?|secs?|lbs?|oz|ft))\.(?=\s+[a-z])", r"\1"),
+        (r"(\d\s?(?:years|hrs?|mins?|secs?|lbs?|oz|ft|tbsp|tsp))\.(?=\s+[a-z\d])", r"\1"),
         (r"\b([ap])\.\s?m\.(?=\s+[A-Z]|\s*$)", r"\1M."),
         (r"\b([AaPp])\.\s?[Mm]\.", r"\1M"),
         (r"\b([A-Z])\.\s?(?=[A-Z]\b\.?)", r"\1 "),

@@ -46,7 +46,10 @@ def _ranges() -> list[tuple[str, Callable[[re.Match[str]], str] | str]]:
         (r"(?<=[APap][Mm])\s?[-–—]\s?(?=\d)", " to "),
         (r"(?<=[ap]\.m\.)\s?[-–—]\s?(?=\d)", " to "),
         (r"(?<=\d[%°])\s?[-–—]\s?(?=\d)", " to "),
-        (r"(?<=[$£€]\d)\s?[-–—]\s?(?=[$£€]\d)", " to "),
+        (r"(?<=\d)\s?[-–—]\s?(?=[$£€¥]\d)", " to "),
+        (r"(?<=\d)\s?\*\s?(?=\d)", " times "),
+        (r"(?<=\d)\s?/\s?(?=\d+\s*=)", " over "),
+        (r"\b(by|on|due|dated|since|until|from|before|after) (0?[1-9]|1[0-2])/(1[3-9]|2\d|3[01])\b(?!/)", _short_date),
         (
             rf"\b({_MONTH}) (\d{{1,2}})\s?[-–]\s?(\d{{1,2}})\b(?!\d|[-–])",
             lambda m: f"{m[1]} {_th(m[2])} to {_th(m[3])}",
@@ -92,10 +95,16 @@ def _signs() -> list[tuple[str, Callable[[re.Match[str]], str] | str]]:
     return [
         (r"(?<![\w&])#(?=[A-Za-z])", "hashtag "),
         (r"§§?\s?(?=\d)", "section "),
+        (r"\b([CFG])#(?!\w)", r"\1 sharp"),
+        (rf"\b({_ROMAN})(?= (?:century|centuries|Century|Olympi|Winter Olympi|Congress|Corps|[Dd]ynasty))", _counted),
         (r"\b([A-Z]{1,3})\s?&\s?([A-Z]{1,3})\b", lambda m: f"{_letters(m[1])} and {_letters(m[2])}"),
         (r"(?i)(?<=[a-z]) ?['’]n['’]? (?=[a-z])|(?<=[a-z]) n['’] (?=[a-z])", " 'n "),
         (rf"\b([A-Z][a-z]{{3,}}) ({_ROMAN})\b(?!['.]?[A-Za-z])", _numeral),
     ]
+
+
+def _short_date(match: re.Match[str]) -> str:
+    return f"{match[1]} {_MONTH.split('|')[int(match[2]) - 1]} {ordinal(int(match[3]))}"
 
 
 def _th(number: str) -> str:
@@ -136,6 +145,13 @@ def _numeral(match: re.Match[str]) -> str:
     numeral = match[2]
     if len(numeral) < 2:
         return match[0]
+    return f"{match[1]} {cardinal(_value(numeral))}"
+
+
+def _counted(match: re.Match[str]) -> str:
+    return ordinal(_value(match[1]))
+
+
+def _value(numeral: str) -> int:
     values = [{"I": 1, "V": 5, "X": 10}[c] for c in numeral]
-    total = sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
-    return f"{match[1]} {cardinal(total)}"
+    return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))

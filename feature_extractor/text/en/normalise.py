@@ -103,7 +103,7 @@ def _rules() -> list[Rule]:
         (r"(?<!\d)\+?(?:\d{1,3}[-. ])?\(?\d{3}\)?[-. ]\d{3}[-.]\d{4}\b|\b\d{3}-\d{4}\b", _telephone),
         (r"(?<![\w.])'?((?:\d\d)?\d0)'?s\b", _decade),
         (r"\b(\d+)(?:,(\d{3})){0,5}(?:st|nd|rd|th)\b", lambda m: ordinal(int(re.sub(r"\D", "", m[0])))),
-        (r"\b\d+(?:\.\d+){2,}\b", lambda m: " point ".join(cardinal(int(p)) for p in m[0].split("."))),
+        (r"(?<![\d.])\d+(?:\.\d+){2,}\b", lambda m: " " + " point ".join(cardinal(int(p)) for p in m[0].split("."))),
         (rf"({_NUMBER})\s?[-–~]\s?(?={_NUMBER}\s?(?:{units})(?![A-Za-z]))", lambda m: f"{decimal(m[1])} to "),
         (rf"(?<![\w.,])([-−])?({_NUMBER})(?:\s?({units})(?![A-Za-z\d])|-(?=[A-Za-z]))", _measure),
         (r"\b(\d+)\s+(\d{1,2})/(\d{1,2})\b", lambda m: f"{cardinal(int(m[1]))} and {_fraction(m[2], m[3])}"),

@@ -14,7 +14,7 @@ _SIBILANT = {"S", "Z", "SH", "ZH", "CH", "JH"}
 _INITIALISMS = {
     "AI", "AM", "PM", "US", "IT", "UK", "EU", "UN", "TV", "ID", "PC", "CD", "DVD", "WHO", "IRS", "CIA", "FBI", "USA",
     "ATM", "CEO", "CFO", "CTO", "HR", "PR", "VIP", "DIY", "FAQ", "HIV", "MS", "BC", "IQ", "IP", "OS", "PE", "IOS", "UI",
-    "ER", "DC", "LA", "NY", "JFK",
+    "ER", "DC", "LA", "LED", "EST", "SAT", "CST", "LAN", "ISO", "DOS", "NY", "JFK",
 }  # fmt: skip
 """Read letter by letter when in capitals, although the dictionary knows a word of that spelling."""
 _PIECES = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
@@ -163,6 +163,7 @@ def _stems(word: str) -> list[tuple[str, list[str]]]:
         if word.endswith(ending):
             stem = word[: -len(ending)]
             doubled = [stem[:-1]] if len(stem) > 3 and stem[-1] == stem[-2] else []
+            stem = stem[:-1] + "y" if stem.endswith("i") else stem
             rows.append((ending, [stem, *([stem + "e", *doubled] if ending[0] in "aei" else [])]))
     for start in ("un", "re", "non", "over", "under", "out", "mis", "anti", "super", "multi"):
         if word.startswith(start) and len(word) > len(start) + 3:
