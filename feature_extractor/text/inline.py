@@ -17,6 +17,8 @@ _MARK = re.compile(
     r"\{(?P<text>(?:\\[{}|]|[^{}|\n])*)\|(?P<reading>[^{}|\n]*)\}"
 )
 _BROKEN = re.compile(r"(?<!\\)\{(?:=|[^{}|\n]{0,80}\|)[^}\n]{0,20}")
+_SPARE = ((0x17000, 0x187F8), (0x13000, 0x13430))
+"""Letters that stand for inline marks while a text is cut: Tangut and hieroglyphs, which hardly any text has."""
 _ESCAPE = re.compile(r"\\([{}|])")
 
 
@@ -87,11 +89,12 @@ def parse_inline(written: str) -> Marked:
 
 
 def mask_inline(written: str) -> tuple[str, dict[str, str]]:
-    """The text with every inline mark as one private character, and what each stands for; see `unmask`."""
+    """The text with every inline mark as one rare letter, and what each stands for; see `unmask`."""
     hidden: dict[str, str] = {}
+    present = set(written)
     if "{" not in written:
         return written, hidden
-    spare = (chr(c) for c in range(0xF0000, 0xFFFFE) if chr(c) not in written)
+    spare = (chr(c) for block in _SPARE for c in range(*block) if chr(c) not in present)
 
     def hide(match: re.Match[str]) -> str:
         if match["escaped"]:

@@ -1,4 +1,4 @@
-"""Cutting long texts into pieces a model speaks in one go, exactly as the public GPT-SoVITS cuts them."""
+"""Cutting long texts into pieces a model speaks in one go: as the public GPT-SoVITS cuts them, and by itself."""
 
 from __future__ import annotations
 
@@ -6,13 +6,75 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from feature_extractor.text import scripts
+from feature_extractor.text.cutting import cut_auto
+from feature_extractor.text.inline import mask_inline, unmask
 from gpt_sovits.core.errors import TextError
 
 _SPLITS = frozenset("，。？！,.?!~:：—…")
 _MARKS = frozenset("!?…,.- ")
+_ENDED = re.compile("[，。？！,.?!~:：—…；;、][”’」』）)】》〉\"']*$")
+_SILENT = re.compile(
+    r"[\s!-/:-@\[-`{-~\u00a1-\u00bf\u2010-\u2027\u2030-\u205e\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]*"
+)
 _CLAUSE_MARKS = frozenset(",.;?!、，。？！；：…")
 _SENTENCES, _CHARACTERS = 4, 50
 _SHORTEST, _LONGEST = 5, 510
+METHODS = ("auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5")
+
+
+def spoken_pieces(text: str, language: str, method: str = "auto") -> list[str]:
+    """The pieces of a text that are spoken one after the other, each with a mark at its end.
+
+    `auto` joins sentences and clauses to pieces of a comfortable length, see `cut_auto`, the others are those of `cut`.
+    Inline marks stay whole.
+
+    Raises:
+        TextError: nothing is left to say, or there is no such method.
+    """
+    masked, hidden = mask_inline(text)
+    if method == "auto":
+        pieces = _auto(masked, language)
+    else:
+        pieces = pre_segment(replace_consecutive_punctuation(masked), language, method)
+    return [unmask(piece, hidden) for piece in pieces]
+
+
+def _auto(text: str, language: str) -> list[str]:
+    pieces: list[str] = []
+    for line in text.splitlines():
+        found = [piece.strip() for piece in cut_auto(line, _words)]
+        found = [piece for piece in found if not _SILENT.fullmatch(piece)]
+        pieces.extend(_ended(piece, language, i + 1 < len(found)) for i, piece in enumerate(found))
+    if not pieces:
+        raise TextError(f"the text {text.strip()[:40]!r} has nothing to say")
+    first = pieces[0]
+    if first[0] not in _SPLITS and len(_before_first_mark(first)) < 4:
+        pieces[0] = ("。" if _is_east_asian(first, language) else ".") + first
+    return pieces
+
+
+def _ended(piece: str, language: str, goes_on: bool) -> str:
+    """The piece with a mark at its end: a comma where its sentence goes on."""
+    if _ENDED.search(piece):
+        return piece
+    return piece + ("，。" if _is_east_asian(piece, language) else ",.")[not goes_on]
+
+
+def _is_east_asian(piece: str, language: str) -> bool:
+    return bool(scripts.has_east_asian(piece)) or not (language == "en" or scripts.has_latin(piece))
+
+
+def _words(text: str) -> list[str]:
+    """Words of East Asian text without marks: Japanese ends behind hiragana, Chinese as its dictionary says."""
+    if scripts.has_kana(text):
+        return re.findall(f"[^{scripts.HIRAGANA}]*[{scripts.HIRAGANA}]*", text)
+    if not scripts.has_han(text):
+        return list(text)
+    from feature_extractor.text.zh.segment import segmenter
+
+    words = [word.text for word in segmenter().words(text)]
+    return words if "".join(words) == text else list(text)
 
 
 def cut(text: str, method: str) -> str:
@@ -27,7 +89,7 @@ def cut(text: str, method: str) -> str:
     """
     methods = _methods()
     if method not in methods:
-        raise TextError(f"there is no cutting method {method!r}; choose one of {', '.join(methods)}")
+        raise TextError(f"there is no cutting method {method!r}; choose one of {', '.join(METHODS)}")
     return methods[method](text)
 
 

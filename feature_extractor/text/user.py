@@ -15,7 +15,6 @@ from feature_extractor.text.inline import Wish
 from feature_extractor.text.runs import Run
 from gpt_sovits.core.errors import ConfigError, TextError
 
-DICTIONARY_VARIABLE = "GPT_SOVITS_DICTIONARY"
 _SPOKEN = ("zh", "en", "ja", "ko", "yue")
 _EN_INSIDE = re.compile(r"[A-Za-z0-9'’]")
 

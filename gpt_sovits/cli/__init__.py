@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from gpt_sovits.cli import doctor, evaluate, models, speak, training
+from gpt_sovits.cli import doctor, evaluate, models, speak, text, training
 from gpt_sovits.core.errors import GPTSoVITSError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("demo")(speak.demo)
 app.add_typer(training.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(models.app, name="models")
+app.command("text")(text.text)
 app.command("doctor")(doctor.doctor)
 
 

@@ -23,7 +23,7 @@ Model = Annotated[str, typer.Option("--model", help="a model by name, or the fol
 S1 = Annotated[Path | None, typer.Option("--s1", help="stage 1 weights in place of the model's")]
 S2 = Annotated[Path | None, typer.Option("--s2", help="stage 2 weights in place of the model's")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")]
-Language = Annotated[str | None, typer.Option("--lang", help="language of the text: zh, en, auto …")]
+Language = Annotated[str | None, typer.Option("--lang", help="language of the text: zh, en, ja, ko, yue, auto …")]
 Reference = Annotated[Path | None, typer.Option("--ref", help="3 to 10 seconds of the voice to clone")]
 ReferenceText = Annotated[str | None, typer.Option("--ref-text", help="what the reference says")]
 ReferenceLanguage = Annotated[str | None, typer.Option("--ref-lang", help="its language (default: as the text's)")]
@@ -37,6 +37,14 @@ TopP = Annotated[float | None, field("top_p")]
 Temperature = Annotated[float | None, field("temperature")]
 Penalty = Annotated[float | None, field("repetition_penalty")]
 Cut = Annotated[str | None, field("cut")]
+Dictionary = Annotated[
+    Path | None,
+    typer.Option(
+        "--dictionary",
+        envvar="GPT_SOVITS_DICTIONARY",
+        help="how to say words: a file of lines language<tab>word<tab>pronunciation",
+    ),
+]
 Speed = Annotated[float | None, field("speed")]
 Pause = Annotated[float | None, field("pause")]
 NoiseScale = Annotated[float | None, field("noise_scale")]

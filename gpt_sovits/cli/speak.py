@@ -40,6 +40,7 @@ def tts(
     seed: o.Seed = None,
     speed: o.Speed = None,
     cut: o.Cut = None,
+    dictionary: o.Dictionary = None,
     pause: o.Pause = None,
     top_k: o.TopK = None,
     top_p: o.TopP = None,
@@ -60,7 +61,7 @@ def tts(
         raise typer.BadParameter("give either --text or --text-file")
     for name in ("text_file", "out", "model", "s1", "s2", "device", "config", "overrides", "verbose"):
         given.pop(name)
-    given["text"] = text if text_file is None else _read_text(text_file)
+    given["text"] = text if text_file is None else read_text_file(text_file)
     _check_output(out)
 
     from gpt_sovits.pipeline.request import parse_request
@@ -85,6 +86,7 @@ def batch(
     seed: o.Seed = None,
     speed: o.Speed = None,
     cut: o.Cut = None,
+    dictionary: o.Dictionary = None,
     pause: o.Pause = None,
     batch_size: o.BatchSize = None,
     config: o.Config = None,
@@ -166,7 +168,12 @@ def _report(audio: Audio, out: Path) -> None:
     log.debug("seconds: %s", {name: round(value, 2) for name, value in audio.timings.items()})
 
 
-def _read_text(path: Path) -> str:
+def read_text_file(path: Path) -> str:
+    """A text as a user saved it.
+
+    Raises:
+        TextError: the file cannot be read as UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -105,10 +105,11 @@ def read_manifest(path: Path) -> dict[str, Record]:
 
 
 def request_digest(request: Request, model: str) -> str:
-    """What decides how a request sounds: its fields, the content of its clips and the model."""
+    """What decides how a request sounds: its fields, the content of its clips and dictionary, and the model."""
     values: dict[str, Any] = request.model_dump(mode="json")
-    del values["reference"], values["aux_references"]
-    clips = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (request.reference, *request.aux_references)]
+    del values["reference"], values["aux_references"], values["dictionary"]
+    files = [request.reference, *request.aux_references, *([request.dictionary] if request.dictionary else [])]
+    clips = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     text = json.dumps([values, clips, model], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

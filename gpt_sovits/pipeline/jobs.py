@@ -75,10 +75,12 @@ def _job(path: Path, line: int, values: dict[str, Any] | str, defaults: Mapping[
     except InputError as error:
         return Job(line, name, None, str(error))
     folder = path.parent
-    moved = {
+    moved: dict[str, Any] = {
         "reference": _place(request.reference, folder, "reference" in values),
         "aux_references": tuple(_place(p, folder, "aux_references" in values) for p in request.aux_references),
     }
+    if request.dictionary is not None:
+        moved["dictionary"] = _place(request.dictionary, folder, "dictionary" in values)
     return Job(line, name, request.model_copy(update=moved))
 
 

@@ -12,7 +12,7 @@ from gpt_sovits.core.bundle import MANIFEST
 from gpt_sovits.core.config import Strict
 from gpt_sovits.core.errors import ConfigError, InputError
 
-Cut = Literal["cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]
+Cut = Literal["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -24,9 +24,13 @@ class Sampling(Strict):
     temperature: Positive = Field(1.0, description="above 1 livelier, below 1 steadier")
     repetition_penalty: Positive = Field(1.35, description="above 1 makes codes already spoken less likely")
     cut: Cut = Field(
-        "cut1",
-        description="where to cut a long text: cut0 nowhere, cut1 every four sentences, cut2 every 50 characters, "
+        "auto",
+        description="where to cut a long text: auto at pauses, into pieces of a comfortable length; cut0 nowhere, "
+        "cut1 every four sentences, cut2 every 50 characters, "
         "cut3 at Chinese full stops, cut4 at English full stops, cut5 at every punctuation mark",
+    )
+    dictionary: Path | None = Field(
+        None, description="how to say words: lines language<tab>word<tab>pronunciation, read again when they change"
     )
     speed: float = Field(1.0, ge=0.25, le=4, description="1.2 speaks a fifth faster")
     pause: float = Field(0.3, ge=0, le=10, description="silence after every sentence, in seconds")
@@ -42,12 +46,17 @@ class Sampling(Strict):
         "the code lost at the length limit, its text front end",
     )
 
+    @property
+    def cutting(self) -> Cut:
+        """`cut`; where it is left open, `compat` cuts as the public implementation does."""
+        return "cut1" if self.compat and "cut" not in self.model_fields_set else self.cut
+
 
 class Request(Sampling):
     """One text to be spoken in the voice of one reference clip."""
 
     text: str = Field(description="what to say")
-    language: str = Field("auto", description="language of the text: zh, en, all_zh, auto …")
+    language: str = Field("auto", description="language of the text: zh, en, ja, ko, yue, auto …")
     reference: Path = Field(description="3 to 10 seconds of the voice to clone")
     reference_text: str | None = Field(None, description="what the reference says; without it the voice alone is used")
     reference_language: str | None = Field(

@@ -14,7 +14,7 @@ from gpt_sovits.pipeline.request import Request, Sampling, parse_request
 def test_defaults_are_the_public_ones() -> None:
     request = parse_request({"text": "Hi.", "reference": "a.wav"})
     assert (request.top_k, request.top_p, request.temperature, request.repetition_penalty) == (15, 1, 1, 1.35)
-    assert (request.cut, request.speed, request.pause, request.seed) == ("cut1", 1, 0.3, -1)
+    assert (request.cut, request.speed, request.pause, request.seed) == ("auto", 1, 0.3, -1)
     assert (request.noise_scale, request.batch_threshold, request.max_codes) == (0.5, 0.75, 1500)
 
 
@@ -39,7 +39,7 @@ def test_values_that_are_none_are_left_to_the_defaults() -> None:
         ({"speed": 0}, "speed"),
         ({"speed": float("nan")}, "speed"),
         ({"temperature": float("inf")}, "temperature"),
-        ({"cut": "cut9"}, "cut: input should be 'cut0'"),
+        ({"cut": "cut9"}, "cut: input should be 'auto'"),
         ({"seed": -2}, "seed"),
         ({"pause": -0.1}, "pause"),
         ({"max_codes": "many"}, "max_codes"),
