@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 
 from feature_extractor.text.reading import Pin, Reading, pieces, spread
@@ -99,11 +100,20 @@ def _syllables(sentence: str, fixed: Mapping[int, str] = _NONE) -> list[str]:
     words = segmenter().words(sentence)
     flat = [fixed.get(i, syllable) for i, syllable in enumerate(sentence_syllables(words))]
     merged = merge_words(words)
-    changed = change_third_tones(merged, _by_word(merged, flat, lambda w, s: change_tones(w, s, public=False)))
+    changed = change_third_tones(merged, _by_word(merged, flat, _changed))
     result = _by_word(merged, changed, merge_erhua)
     for match in _COUNTING_ONE.finditer(sentence):
         result[match.start()] = "yi1"
     return result
+
+
+def _changed(word: Word, syllables: list[str]) -> list[str]:
+    return list(_changed_once(word, tuple(syllables)))
+
+
+@lru_cache(maxsize=16384)
+def _changed_once(word: Word, syllables: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(change_tones(word, list(syllables), public=False))
 
 
 def _by_word(words: list[Word], syllables: list[str], change: Callable[[Word, list[str]], list[str]]) -> list[str]:

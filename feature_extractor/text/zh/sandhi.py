@@ -185,6 +185,7 @@ def _change_third_of_three(text: str, syllables: list[str]) -> None:
         _set(syllables, cut - 1, "2")
 
 
+@lru_cache(maxsize=16384)
 def split_in_two(text: str) -> tuple[str, str]:
     """Its shortest inner word and the rest, in the order of the word.
 

@@ -27,6 +27,7 @@ def syllable_phones(syllable: str) -> tuple[str, str]:
     return initial, final + tone
 
 
+@lru_cache(maxsize=16384)
 def is_syllable(text: str) -> bool:
     """Whether this is a pinyin syllable with a tone digit rather than a mark or a foreign character."""
     return len(text) > 1 and text[-1] in "12345" and text[0].isalpha() and text[0].islower()
