@@ -10,6 +10,10 @@ from feature_extractor.text.ja.loanwords import kana_of
 from feature_extractor.text.ja.openjtalk import knows
 from gpt_sovits.core.resources import resource
 
+# Open JTalk says these letters alone with two vowels.
+_LONG = {"A": "エー", "H": "エイチ", "J": "ジェー", "K": "ケー"}
+
+
 def spoken_latin(word: str) -> str:
     """A word as Japanese say it; in capitals it is read letter by letter."""
     listed = _words().get(word) or _words().get(word.lower())
@@ -17,6 +21,8 @@ def spoken_latin(word: str) -> str:
         return listed
     if len(word) > 1 and knows(word):
         return word
+    if word.upper() in _LONG:
+        return _LONG[word.upper()]
     if len(word) == 1 or word.isupper() or not re.search("[aeiouyAEIOUY]", word):
         return word.upper()
     parts = re.findall(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]", word)

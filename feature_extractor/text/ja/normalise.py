@@ -32,6 +32,8 @@ def normalise(text: str) -> str:
     text = _clean(text)
     for pattern, spoken in _rules():
         text = pattern.sub(spoken, text)
+    for context, kana in _readings():
+        text = context.sub(kana, text)
     text = _signs(text)
     return re.sub(r"([、。！？…])[、。！？…\s]*", r"\1", text)
 
@@ -39,6 +41,7 @@ def normalise(text: str) -> str:
 def _clean(text: str) -> str:
     """Half-width kana and full-width letters as ordinary ones; signs that would lose their meaning are kept."""
     text = re.sub("[㈱㈲㍿㈹]", lambda m: _COMPANIES[m[0]], re.sub(r"(?<=[①-⑳])(?=[①-⑳])", "、", text))
+    text = re.sub("[㎀-㏟]", _square, text)
     text = re.sub(r"\.{3,}|…+|⋯+|。{2,}", "…", text.replace("\r\n", "\n").translate(_SUPERSCRIPTS_SAFE))
     text = re.sub("[^…²³°℃℉½⅓¼¾⅔⅛´¨゛゜\u3000-\u303f]+", lambda m: unicodedata.normalize("NFKC", m[0]), text)
     text = text.replace("\u3000", " ").replace("\t", " ")
@@ -46,6 +49,13 @@ def _clean(text: str) -> str:
 
 
 _SUPERSCRIPTS_SAFE = {0x2212: "-", 0x301C: "〜", 0xFF5E: "〜", 0x2236: ":", 0xFF1A: ":"}
+
+
+def _square(match: re.Match[str]) -> str:
+    """A unit in one character by its name."""
+    letters = unicodedata.normalize("NFKC", match[0])
+    name = _units().get(letters, letters)
+    return letters if "{}" in name else name
 
 
 def _signs(text: str) -> str:
@@ -74,7 +84,16 @@ def _is_kana(char: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    return read_pairs(resource("res", "text", "ja", "symbols.tsv"))
+    names = read_pairs(resource("res", "text", "ja", "symbols.tsv"))
+    greek = {sign.upper(): name for sign, name in names.items() if "α" <= sign <= "ω"}
+    return {"Σ": "シグマ", **greek, **names}
+
+
+@lru_cache(maxsize=1)
+def _readings() -> list[tuple[re.Pattern[str], str]]:
+    """Readings that the words around decide."""
+    pairs = read_pairs(resource("res", "text", "ja", "readings.tsv"))
+    return [(re.compile(pattern), kana) for pattern, kana in pairs.items()]
 
 
 @lru_cache(maxsize=1)
@@ -141,9 +160,9 @@ def _rules() -> list[Rule]:
     units = "|".join(re.escape(unit) for unit in sorted(_units(), key=len, reverse=True))
     vulgar = {"½": "2分の1", "⅓": "3分の1", "¼": "4分の1", "¾": "4分の3", "⅔": "3分の2", "⅛": "8分の1"}
     pairs: list[tuple[str, Callable[[re.Match[str]], str]]] = [
-        (r"(?:https?|ftp)://[\w.\-/:?=&#%+~]+[\w/]|(?<![\w.])www\.[\w.\-/]+\w", _url),
+        (r"(?:https?|ftp)://[A-Za-z0-9_.\-/:?=&#%+~]+[A-Za-z0-9/]|(?<![A-Za-z0-9.])www\.[A-Za-z0-9_.\-/]+[A-Za-z0-9]", _url),
         (r"[A-Za-z0-9._+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+", _url),
-        (r"(?<![\w.])[a-z0-9\-]+(?:\.[a-z0-9\-]+)*\.(?:com|net|org|jp|co\.jp|io|dev|ai)(?:/[\w./\-]*)?(?![\w.])", _url),
+        (r"(?<![A-Za-z0-9.])[a-z0-9\-]+(?:\.[a-z0-9\-]+)*\.(?:com|net|org|jp|co\.jp|io|dev|ai)(?:/[A-Za-z0-9_./\-]*)?(?![A-Za-z0-9])", _url),
         (r"(?<=\d),(?=\d{3}(?!\d))", lambda m: ""),
         (r"(?<!\d)(\d{4})[/.\-](\d{1,2})[/.\-](\d{1,2})(?!\d)", _date),
         (r"(?<![\d/])(\d{1,2})/(\d{1,2})(?=\s?[(（][月火水木金土日])", lambda m: f"{m[1]}月{m[2]}日"),
@@ -152,28 +171,29 @@ def _rules() -> list[Rule]:
         (r"(?<=\d)m走", lambda m: "メートルソー"),
         (r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2}))?(?![\d:])", _time),
         (r"(?<=[時分])\s?[~〜\-–]\s?(?=\d|午)", lambda m: "から"),
-        (r"(?<!\d)(\d{1,3}):(\d{1,3})(?!\d)", lambda m: f"{m[1]}対{m[2]}"),
-        (r"(?<!\d)(\d{1,2})-(\d{1,2})(?=で?(?:勝|負|敗|快勝|惜敗|引き分))", lambda m: f"{m[1]}対{m[2]}"),
+        (r"(?<!\d)(\d{1,3}):(\d{1,3})(?!\d)", lambda m: f"{m[1]}タイ{m[2]}"),
+        (r"(?<!\d)(\d{1,2})-(\d{1,2})(?=で?(?:勝|負|敗|快勝|惜敗|引き分))", lambda m: f"{m[1]}タイ{m[2]}"),
         (r"〒\s?(\d{3})-?(\d{4})", lambda m: f"郵便番号{figures(m[1])}の{figures(m[2])}"),
         (r"(?<![\d\-])(?:\(0\d{1,4}\)\s?|0\d{1,4}-)\d{1,4}-\d{3,4}(?![\d\-])", _telephone),
         (r"(?<![\d\-])\+\d{1,3}(?:-\d{1,4}){2,4}", lambda m: "プラス" + _telephone(m)),
         (r"(?<![\d.])0\d{9,10}(?!\d)", _long),
+        (rf"(?<=[\d万億千百年月日人円度分時歳個%℃°]){_WAVE}(?=[\d約午前後])", lambda m: "から"),
+        (rf"(?<=[年月日時円人度]){_DASH}(?=\d)", lambda m: "から"),
+        (r"(?<=\d)([a-zA-Z]{1,4})[~〜～∼](?=\d)", lambda m: f"{m[1]}から"),
+        (r"(?<!\d)1000(?=[万億兆])", lambda m: "1千"),
         (rf"([$＄€£¥￥₩₿])\s?({_N})({_MAGNITUDE})", _money),
         (r"第\s?([IVXLC]+)(?![A-Za-z])", lambda m: f"第{roman(m[1])}"),
         (r"(?<![A-Za-z])([IVXLC]+)(?=[世章節巻部型期編回話級類])", lambda m: str(roman(m[1]))),
         (r"[½⅓¼¾⅔⅛]", lambda m: vulgar[m[0]]),
         (rf"({_N})\s?({units})(?![A-Za-z])", _unit),
-        (r"(?<![\w/.])(\d+)/(\d+)(?![\w/])", _fraction),
-        (r"(?<![\w/.])(\d+)/(\d+)(?=[のがはをにとでも])", _fraction),
+        (r"(?<![A-Za-z0-9/.])(\d+)/(\d+)(?![A-Za-z0-9/])", _fraction),
         (r"[vV](?:er)?\.?\s?(?=\d+\.\d)", lambda m: "バージョン"),
         (r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])", lambda m: with_points(m[0])),
         (rf"{_N}(?:\s?[+\-−×x÷*]\s?{_N})+\s?=\s?-?{_N}", _sum),
         (r"(?<=\d)\s?[×x]\s?(?=\d)", lambda m: "かける"),
         (r"(?<=\d)\s?÷\s?(?=\d)", lambda m: "わる"),
-        (r"(?<=[=＝])\s?-\s?(?=\d)|(?<![\w)）])-(?=\d)", lambda m: "マイナス"),
+        (r"(?<=[=＝])\s?-\s?(?=\d)|(?<![A-Za-z0-9)）])-(?=\d)", lambda m: "マイナス"),
         (rf"(?<=\d)\s?{_DASH}\s?(?=\d+(?:\.\d+)?\s?[=＝])", lambda m: "マイナス"),
-        (rf"(?<=[\d万億千百年月日人円度分時歳個％%]){_WAVE}(?=[\d約午前後])", lambda m: "から"),
-        (rf"(?<=[年月日時円人度]){_DASH}(?=\d)", lambda m: "から"),
         (rf"(?<![\d\-])({_N}){_DASH}({_N})(?=[年月日時人円度分歳個%回本枚週ヶかキセメグ代点台])", lambda m: f"{m[1]}から{m[2]}"),
         (r"(?<=\d)\s?\^\s?(\d+)|(?<=[\dA-Za-z])([²³])", lambda m: f"の{m[1] or {'²': '2', '³': '3'}[m[2]]}乗"),
         (r"(?<![A-Za-z])No\.\s?(?=\d)|№\s?(?=\d)|#(?=\d)", lambda m: "ナンバー"),

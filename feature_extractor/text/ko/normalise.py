@@ -69,7 +69,9 @@ def _signs(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    return read_pairs(resource("res", "text", "ko", "symbols.tsv"))
+    names = read_pairs(resource("res", "text", "ko", "symbols.tsv"))
+    greek = {sign.upper(): name for sign, name in names.items() if "α" <= sign <= "ω"}
+    return {"Σ": "시그마", **greek, **names}
 
 
 @lru_cache(maxsize=1)
@@ -151,9 +153,9 @@ def _rules() -> list[Rule]:
     units = "|".join(re.escape(unit) for unit in sorted(_units(), key=len, reverse=True))
     vulgar = {"½": "2분의 1", "⅓": "3분의 1", "¼": "4분의 1", "¾": "4분의 3", "⅔": "3분의 2", "⅛": "8분의 1"}
     pairs: list[tuple[str, Callable[[re.Match[str]], str]]] = [
-        (r"(?:https?|ftp)://[\w.\-/:?=&#%+~]+[\w/]|(?<![\w.])www\.[\w.\-/]+\w", _url),
+        (r"(?:https?|ftp)://[A-Za-z0-9_.\-/:?=&#%+~]+[A-Za-z0-9/]|(?<![A-Za-z0-9.])www\.[A-Za-z0-9_.\-/]+[A-Za-z0-9]", _url),
         (r"[A-Za-z0-9._+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+", _url),
-        (r"(?<![\w.])[a-z0-9\-]+(?:\.[a-z0-9\-]+)*\.(?:com|net|org|kr|co\.kr|io|dev|ai)(?![\w.])", _url),
+        (r"(?<![A-Za-z0-9.])[a-z0-9\-]+(?:\.[a-z0-9\-]+)*\.(?:com|net|org|kr|co\.kr|io|dev|ai)(?:/[A-Za-z0-9_./\-]*)?(?![A-Za-z0-9])", _url),
         (r"(?<=\d),(?=\d{3}(?!\d))", lambda m: ""),
         (r"(?<!\d)(\d{4})[/.\-]\s?(\d{1,2})[/.\-]\s?(\d{1,2})(?!\d)\.?", _date),
         (rf"(?<![\d/])(\d{{1,2}})/(\d{{1,2}})(?=\s?\({_DAYS}\))", lambda m: f"{m[1]}월 {m[2]}일"),
@@ -172,14 +174,14 @@ def _rules() -> list[Rule]:
         (rf"{_N}(?:\s?[+\-×x÷*]\s?{_N})+\s?=\s?-?{_N}", _sum),
         (rf"(?<=속)\s?({_N})\s?km/h", lambda m: f" {decimal(m[1])} 킬로미터"),
         (rf"({_N})\s?km/h", lambda m: f"시속 {decimal(m[1])} 킬로미터"),
-        (rf"(?<![\w)])[-](?={_N})", lambda m: "마이너스 "),
+        (rf"(?<![A-Za-z0-9)])[-](?={_N})", lambda m: "마이너스 "),
         (rf"(?<![\d.])(\d)[-~〜～∼](\d)\s?(개|명|살|시간|번|마리|권|병|잔|장|사람|시|배)(?!월|국|년)", _few),
         (rf"(?<![\d.])(\d+)[-~〜～∼](\d+)(?=\s?(?:개|명|살|번|마리|권|병|잔|장|사람))", _many),
         (rf"({_N})(%?){_WAVE}({_N})", lambda m: f"{m[1]}{m[2]}에서 {m[3]}"),
         (rf"(?<=[년월일시분원도명개])\s?{_WAVE}\s?(?=[\d오])", lambda m: "에서 "),
         (rf"(?<![\d\-])({_N})-({_N})(?=[년월일시명개도분살세회번주층장]|%)", lambda m: f"{m[1]}에서 {m[2]}"),
         (rf"({_N})\s?({units})(?![A-Za-z])", _unit),
-        (r"(?<![\w/.])(\d+)/(\d+)(?![\d/])", _fraction),
+        (r"(?<![A-Za-z0-9/.])(\d+)/(\d+)(?![\d/])", _fraction),
         (r"(\d+)분의\s?(\d+)", lambda m: f"{sino(m[1])}분의 {sino(m[2])}"),
         (r"[vV](?:er)?\.?\s?(?=\d+\.\d)", lambda m: "버전 "),
         (r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])", _version),
@@ -190,6 +192,7 @@ def _rules() -> list[Rule]:
         (r"(?<=번호)(\s?[:는]?\s?)(\d{4,})(?!\d)", lambda m: m[1] + one_by_one(m[2], "공")),
         (r"(?<=ID)(\s?[:는]?\s?)(\d{4,})(?!\d)", lambda m: m[1] + one_by_one(m[2], "공")),
         (r"(?<![\d.])0\d+(?![\d.])|(?<![\d.])\d{17,}(?![\d.])", lambda m: one_by_one(m[0], "공")),
+        (r"(?<!\d)(11[0-9]|1345|1588)(?=에|로\s|\s?(?:신고|구급|구조|대원|상황실))", lambda m: one_by_one(m[1])),
         (r"(?<!\d)6월", lambda m: "유월"),
         (r"(?<!\d)10월", lambda m: "시월"),
         (r"(?<=\d)-(?=\d)", lambda m: "다시 "),

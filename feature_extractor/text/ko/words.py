@@ -72,7 +72,7 @@ def _syllables(text: str) -> list[Syllable]:
             following = tokens[number + 1] if tokens and number + 1 < len(tokens) else ("", "")
             syllable.tensing = syllable.coda in {"ㄹ", "ㄼ"} and (
                 (last == "ETM" and not following[1].startswith(("J", "E")))
-                or (tokens[number][0] in _TENSING_NUMERALS and following[1].startswith("NNBC"))
+                or (tokens[number][0] in _TENSING_NUMERALS and following[1].startswith("NNBC") and following[0] != "과")
             )
         elif "+E" in tag and char != tokens[number][0][-1]:
             syllable.tensing = syllable.coda == "ㄹ"
