@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +60,38 @@ class BertFeatures(nn.Module):
         Raises:
             TextError: `word2ph` does not belong to `text`, or the text is longer than the network reads at once.
         """
+        return self.many([(text, word2ph)])[0]
+
+    @torch.no_grad()
+    def many(self, texts: Sequence[tuple[str, list[int]]], batch_tokens: int = 4096) -> list[Tensor]:
+        """Features of several texts, each with its phone counts, in few calls of the network.
+
+        Texts of like length share a call, shorter ones padded and the padding masked, `batch_tokens` tokens at most.
+        A text gets the same features as alone but for the last bits (1e-5 of the largest value at most, in float32):
+        matrix products of another size add their terms up in another order.
+
+        Raises:
+            TextError: as `forward`.
+        """
+        rows = [self._checked(text, word2ph) for text, word2ph in texts]
+        found: dict[int, Tensor] = {}
+        for batch in _batches([len(row) for row in rows], batch_tokens):
+            width = max(len(rows[i]) for i in batch)
+            tokens = torch.zeros(len(batch), width, dtype=torch.long)
+            mask = torch.zeros(len(batch), width, dtype=torch.long)
+            for place, i in enumerate(batch):
+                tokens[place, : len(rows[i])] = torch.tensor(rows[i])
+                mask[place, : len(rows[i])] = 1
+            hidden = self.hidden(tokens, mask)
+            for place, i in enumerate(batch):
+                counts = torch.tensor(texts[i][1], dtype=torch.long, device=hidden.device)
+                found[i] = hidden[place, 1 : len(rows[i]) - 1].repeat_interleave(counts, dim=0).T.float()
+        return [found[i] for i in range(len(texts))]
+
+    def _checked(self, text: str, word2ph: list[int]) -> list[int]:
         if len(word2ph) != len(text):
             raise TextError(f"{text!r} has {len(text)} characters, but phone counts are given for {len(word2ph)}")
-        hidden = self.hidden(torch.tensor([self.tokens(text)]))[0, 1:-1]
-        counts = torch.tensor(word2ph, device=hidden.device)
-        return hidden.repeat_interleave(counts, dim=0).T.float()
+        return self.tokens(text)
 
     def tokens(self, text: str) -> list[int]:
         """Vocabulary rows of `text`, one for each character, between the two marks every sentence has."""
@@ -74,10 +102,11 @@ class BertFeatures(nn.Module):
         rows = [self.vocabulary.get(character.lower(), unknown) for character in text]
         return [self.vocabulary["[CLS]"], *rows, self.vocabulary["[SEP]"]]
 
-    def hidden(self, tokens: Tensor) -> Tensor:
-        """Third hidden state from the end of the whole network: rows [b, n] to [b, n, c]."""
-        rows = tokens.to(next(self.parameters()).device)
-        return self.model(rows).last_hidden_state
+    def hidden(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Third hidden state from the end of the whole network: rows [b, n] to [b, n, c]; `mask` is 0 at padding."""
+        device = next(self.parameters()).device
+        mask = None if mask is None or bool(mask.all()) else mask.to(device)
+        return self.model(tokens.to(device), attention_mask=mask).last_hidden_state
 
 
 def phone_features(analysis: TextAnalysis, bert: BertFeatures | None, width: int = WIDTH) -> Tensor:
@@ -89,15 +118,29 @@ def phone_features(analysis: TextAnalysis, bert: BertFeatures | None, width: int
     Raises:
         CheckpointError: the BERT gives features of another width.
     """
+    return phone_features_of([analysis], bert, width)[0]
+
+
+def phone_features_of(analyses: Sequence[TextAnalysis], bert: BertFeatures | None, width: int = WIDTH) -> list[Tensor]:
+    """`phone_features` of several analysed texts; all their Chinese goes through the network together.
+
+    Raises:
+        CheckpointError: the BERT gives features of another width.
+    """
     if bert is not None and bert.width != width:
         raise CheckpointError(f"the BERT gives {bert.width} features a phone, but the model reads {width}")
-    features = torch.zeros(width, len(analysis.ids))
+    features = [torch.zeros(width, len(analysis.ids)) for analysis in analyses]
     if bert is None:
         return features
-    for segment in analysis.segments:
-        if segment.language == "zh" and segment.word2ph is not None:
-            found = bert(segment.normalised, segment.word2ph)
-            features[:, segment.phones_start : segment.phones_end] = found.to(features.device)
+    places = [
+        (rows, segment, segment.word2ph)
+        for rows, analysis in zip(features, analyses, strict=True)
+        for segment in analysis.segments
+        if segment.language == "zh" and segment.word2ph is not None
+    ]
+    found = bert.many([(segment.normalised, word2ph) for _, segment, word2ph in places])
+    for (rows, segment, _), values in zip(places, found, strict=True):
+        rows[:, segment.phones_start : segment.phones_end] = values.to(rows.device)
     return features
 
 
@@ -131,6 +174,17 @@ def _is_read(name: str, layers: int) -> bool:
     if layer:
         return int(layer[1]) < layers
     return not (name.startswith(("cls.", "pooler.")) or name.endswith("position_ids"))
+
+
+def _batches(lengths: list[int], tokens: int) -> list[list[int]]:
+    """Places of rows of like length, shortest first, so that no batch holds more than `tokens` with its padding."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batches and (len(batches[-1]) + 1) * lengths[i] <= tokens:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches
 
 
 def _rename(name: str) -> str:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from feature_extractor.bert import BertFeatures, load_bert, phone_features
+from feature_extractor.bert import BertFeatures, load_bert, phone_features, phone_features_of
 from feature_extractor.text import analyse
 from gpt_sovits.core.errors import CheckpointError, TextError
 from tests.golden_data import assert_close, golden, golden_json, weights
@@ -149,6 +149,59 @@ def test_without_a_bert_there_are_zeros() -> None:
 def test_a_bert_of_another_width_is_refused(bert: BertFeatures) -> None:
     with pytest.raises(CheckpointError, match="64 features a phone, but the model reads 1024"):
         phone_features(MIXED, bert)
+
+
+MANY = [
+    ("一丁七万，丈三。", [2, 2, 2, 2, 1, 2, 2, 1]),
+    ("丁", [2]),
+    ("", []),
+    ("一" * 50, [1] * 50),
+    ("七万丁。", [2, 2, 2, 1]),
+]
+
+
+def close_enough(actual: Tensor, expected: Tensor) -> bool:
+    """Within 1e-5 of the largest value."""
+    if actual.shape != expected.shape:
+        return False
+    return actual.numel() == 0 or bool((actual - expected).abs().max() <= 1e-5 * expected.abs().max())
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 60, 120, 4096])
+def test_a_text_gets_the_same_features_alone_and_among_others(bert: BertFeatures, batch_tokens: int) -> None:
+    for (text, counts), found in zip(MANY, bert.many(MANY, batch_tokens), strict=True):
+        assert close_enough(found, bert(text, counts)), text
+        assert found.shape == (64, sum(counts)) and found.dtype == torch.float32
+
+
+def test_unmasked_padding_is_noticed(bert: BertFeatures, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = bert.hidden
+    monkeypatch.setattr(bert, "hidden", lambda tokens, mask=None: whole(tokens))
+    together = bert.many(MANY)
+    assert not close_enough(together[0], bert(*MANY[0]))
+
+
+def test_texts_of_like_length_share_a_call(bert: BertFeatures, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    whole = bert.hidden
+    monkeypatch.setattr(bert, "hidden", lambda tokens, mask: calls.append(tokens.shape) or whole(tokens, mask))
+    bert.many(MANY)
+    assert len(calls) == 1 and calls[0] == (5, 52)
+    calls.clear()
+    bert.many(MANY, 60)
+    assert sum(rows for rows, _ in calls) == 5 and all(rows * width <= 60 for rows, width in calls)
+
+
+def test_many_analyses_at_once(bert: BertFeatures) -> None:
+    analyses = [analyse("你好，世界。", "zh"), analyse("Hello there!", "en"), MIXED]
+    together = phone_features_of(analyses, bert, 64)
+    assert all(
+        close_enough(found, phone_features(analysis, bert, 64))
+        if found.any()
+        else not phone_features(analysis, bert, 64).any()
+        for analysis, found in zip(analyses, together, strict=True)
+    )
+    assert not together[1].any() and phone_features_of([], bert, 64) == []
 
 
 @pytest.mark.parametrize(
