@@ -1,5 +1,6 @@
 """Measure this machine and write a markdown table.
 
+    python -m benchmarks text [--out FILE]
     python -m benchmarks [--model tiny] [--out benchmarks/results/NAME.md] [--repeats 5]
 
 Without `--model` the embedded model is measured, or where there is none an untrained one of debug size, whose figures
@@ -11,11 +12,14 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
 import tempfile
 from pathlib import Path
 
 import torch
 
+from benchmarks import text as text_benchmark
+from benchmarks.machine import processor
 from benchmarks.measure import Result, end_to_end, front_end, stage_1, stage_2
 from gpt_sovits import __version__
 from gpt_sovits.core.bundle import find_model
@@ -55,16 +59,10 @@ def table(parts: Parts, results: list[Result]) -> str:
     )
 
 
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def main() -> None:
+    if sys.argv[1:2] == ["text"]:
+        text_benchmark.main(sys.argv[2:])
+        return
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", help="a name under pretrained_models/ or a folder")
     p.add_argument("--out", type=Path, help="where the table goes; default benchmarks/results/MODEL.md")
