@@ -123,6 +123,27 @@ def compare(
 
 
 @app.command()
+def detectors(
+    source: Annotated[Path, typer.Argument(help="a list or tsv of good recordings with their texts")],
+    out: Out,
+    models: Models = None,
+    recogniser: Recogniser = "whisper-base",
+    items: Most = 50,
+    processes: Processes = 1,
+) -> None:
+    """Plant faults in good recordings and tell how often each detector is right."""
+    _log(False)
+    from gpt_sovits.evaluate.faults import try_detectors
+    from gpt_sovits.evaluate.sets import read_recordings
+    from gpt_sovits.evaluate.tables import align_columns
+
+    chosen = read_recordings(source).first(items).items
+    trials = try_detectors(chosen, out, _tools(models, recogniser, None, None), processes)
+    lines = [(t.fault, t.detector, f"{t.found} of {t.planted}", f"{t.false_alarms} of {t.clean}") for t in trials]
+    typer.echo(align_columns([("planted", "detector", "found", "false alarms"), *lines]))
+
+
+@app.command()
 def history(
     folder: Annotated[Path, typer.Argument(help="where the --out folders lie")] = Path(),
 ) -> None:

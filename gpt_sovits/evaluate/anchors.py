@@ -30,7 +30,8 @@ def recordings_of(items: Sequence[Item]) -> list[Item]:
     for item in items:
         if item.reference is None or not item.reference_text or item.reference in found:
             continue
-        others = [p for p, speaker in files.items() if speaker == _speaker(item) and p != item.reference]
+        own = files[item.reference]
+        others = [path for path, voice in files.items() if voice == own and path != item.reference]
         found[item.reference] = Item(
             id=f"reference/{item.reference.stem}",
             language=item.reference_language or item.language,
@@ -47,7 +48,7 @@ def find_anchors(items: Sequence[Item], voiceprint: Voiceprint) -> Anchors:
 
     Where no speaker has two recordings, the two halves of each are compared instead, which is said.
     """
-    files = dict(list(_files(items).items())[:MOST_FILES])
+    files = dict(list(_files(items).items())[:MOST_FILES])  # path: (speaker, language)
     voices: dict[Path, torch.Tensor] = {}
     for path in files:
         try:
@@ -56,7 +57,10 @@ def find_anchors(items: Sequence[Item], voiceprint: Voiceprint) -> Anchors:
             continue
     same, other = [], []
     for (a, first), (b, second) in combinations(voices.items(), 2):
-        (same if files[a] == files[b] else other).append(float(first @ second))
+        if files[a] == files[b]:
+            same.append(float(first @ second))
+        elif files[a][0] != files[b][0]:  # one speaker in two languages is neither
+            other.append(float(first @ second))
     halves = not same
     if halves:
         same = [value for path in voices if (value := _halves(path, voiceprint)) is not None]
@@ -69,13 +73,14 @@ def find_anchors(items: Sequence[Item], voiceprint: Voiceprint) -> Anchors:
     )
 
 
-def _files(items: Sequence[Item]) -> dict[Path, str]:
-    """Real recordings and whose they are."""
-    found: dict[Path, str] = {}
+def _files(items: Sequence[Item]) -> dict[Path, tuple[str, str]]:
+    """Real recordings, whose they are and in which language."""
+    found: dict[Path, tuple[str, str]] = {}
     for item in items:
-        for path in (item.reference, item.recording):
-            if path is not None:
-                found.setdefault(path, _speaker(item))
+        if item.reference is not None:
+            found.setdefault(item.reference, (_speaker(item), item.reference_language or item.language))
+        if item.recording is not None:
+            found.setdefault(item.recording, (_speaker(item), item.language))
     return found
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class Whisper:
         except ImportError as error:
             raise MissingExtraError("faster-whisper", "eval", "recognising speech") from error
         try:
-            self._model = WhisperModel(
+            self._model = _encoding_once(WhisperModel)(
                 str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True
             )
         except (RuntimeError, ValueError, OSError) as error:
@@ -68,6 +68,12 @@ class Whisper:
             segments, _ = self._model.transcribe(wave, language=wanted, **self._options)
         text = " ".join(segment.text.strip() for segment in segments)
         return Transcript(text, info.language, round(float(info.language_probability), 4))
+
+    def words(self, clip: Clip) -> list[tuple[float, float]]:
+        """Seconds at which each word that is heard begins and ends."""
+        wave = np.ascontiguousarray(clip.sound.heard.numpy(), dtype=np.float32)
+        segments, _ = self._model.transcribe(wave, language=clip.item.language, word_timestamps=True, **self._options)
+        return [(float(word.start), float(word.end)) for segment in segments for word in segment.words or ()]
 
 
 class Transcribed:
@@ -105,6 +111,20 @@ def load_recogniser(name: str, folder: Path | None, threads: int = 1) -> Recogni
     size = name.removeprefix("whisper-")
     names = (f"whisper-{size}-ct2", f"faster-whisper-{size}", f"whisper-{size}")
     return Whisper(find(names, folder, f"the speech recogniser {name}"), threads=threads)
+
+
+def _encoding_once(kind: Any) -> Any:
+    """The class with a memory of one encoding: telling the language and writing down the words share it."""
+
+    class EncodingOnce(kind):
+        _last: tuple[Any, Any] | None = None
+
+        def encode(self, features: Any) -> Any:
+            if self._last is None or not np.array_equal(self._last[0], features):
+                self._last = (features, super().encode(features))
+            return self._last[1]
+
+    return EncodingOnce
 
 
 def _version(package: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ WAVS = "wavs"
 class Work:
     """How to go about it."""
 
-    tools: Tools = Tools()
+    tools: Tools = field(default_factory=Tools)
     processes: int = 1
     scoring: Progress = lambda rows, total: rows
     speaking: SpeakProgress = iter

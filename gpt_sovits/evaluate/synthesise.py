@@ -103,7 +103,7 @@ class Watched:
 
 
 def loops(codes: Sequence[int], longest: int = 25) -> bool:
-    """Whether a stretch repeats itself: one code for 2 s, or a pattern of up to 1 s for three rounds and 1 s or more."""
+    """Whether codes repeat themselves: one code for 2 s, or a pattern of up to 1 s three times and for over 1 s."""
     row = torch.tensor(codes)
     for period in range(1, min(longest, len(codes) - 1) + 1):
         same = (row[period:] == row[:-period]).tolist()
