@@ -205,7 +205,11 @@ def _unknown(runs: list[Run], wishes: Sequence[Wish], marked: Marked, symbols: s
 
 @cache
 def _is_said(character: str, language: str, symbols: str) -> bool:
-    return not _MARKS.issuperset(read(character, language, symbols).phones)
+    """Whether a character has phones by itself or, like a unit, behind a number."""
+    alone = read(character, language, symbols).phones
+    if not _MARKS.issuperset(alone):
+        return True
+    return len(read(f"1{character}", language, symbols).phones) > len(read("1", language, symbols).phones) + len(alone)
 
 
 def _shortened(text: str) -> str:

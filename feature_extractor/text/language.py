@@ -17,7 +17,7 @@ _SENTENCE = re.compile(r"[^。！？!?\n]*(?:[。！？!?\n]+[」』”’）)]*
 _STRETCH = re.compile(
     f"(?P<han>[{scripts.HAN}]+(?:[\\d０-９.,]*[{scripts.HAN}]+)*)|(?P<ja>[{scripts.KANA}]+)|(?P<ko>[{scripts.HANGUL}]+)"
 )
-_CLOSING = re.compile("[，。！？、；：・…」』）]*")
+_CLOSING = re.compile("[，。！？、；：・…」』）)]*")
 _CHINESE_WORDS = frozenset("是的了在我你他她它们这那不没吗吧呢啊就很")
 """Found in nearly every Chinese sentence, seldom in Japanese without kana."""
 
