@@ -12,6 +12,7 @@ from feature_extractor.text.scripts import HAN
 from feature_extractor.text.zh.characters import simplify
 from feature_extractor.text.zh.erhua import merge_erhua
 from feature_extractor.text.zh.feet import change_third_tones
+from feature_extractor.text.zh.network import polyphone_network
 from feature_extractor.text.zh.normalise import normalise
 from feature_extractor.text.zh.notation import syllables as pinned_syllables
 from feature_extractor.text.zh.pinyin import chinese_syllables, word_syllables
@@ -124,9 +125,16 @@ def _by_word(words: list[Word], syllables: list[str], change: Callable[[Word, li
     return result
 
 
+def _heard(sentence: str, symbols: str) -> list[str]:
+    """The readings before any tone change: those of the network where it is installed, else pypinyin's."""
+    listed = list(word_syllables(sentence))
+    network = polyphone_network() if symbols != "v1" else None
+    return [h or s for h, s in zip(network.read(sentence), listed, strict=True)] if network else listed
+
+
 def _public_syllables(sentence: str, symbols: str, fixed: Mapping[int, str] = _NONE) -> list[str]:
     """One reading for the whole sentence (v2) or for each word (v1, which leaves 儿 alone), then the tone changes."""
-    whole = [fixed.get(i, syllable) for i, syllable in enumerate(word_syllables(sentence))]
+    whole = [fixed.get(i, syllable) for i, syllable in enumerate(_heard(sentence, symbols))]
     result: list[str] = []
     for word in merge_words(segmenter().words(sentence), chinese_syllables):
         if symbols == "v1":

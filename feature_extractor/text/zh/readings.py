@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from feature_extractor.text.zh.network import polyphone_network
 from feature_extractor.text.zh.pinyin import listed_phrase, phrases, word_syllables
 from feature_extractor.text.zh.segment import Word
 
@@ -29,8 +30,18 @@ def sentence_syllables(words: list[Word]) -> list[str]:
     """
     text = "".join(word.text for word in words)
     own = {"一": "yi1", "不": "bu4"}
-    syllables = _as_listed(words)
+    syllables = _as_heard(text, words, _as_listed(words))
     return [own.get(c, s) if c in own and s[-1] != "5" else s for c, s in zip(text, syllables, strict=True)]
+
+
+def _as_heard(text: str, words: list[Word], syllables: list[str]) -> list[str]:
+    """With the network's reading of every word of one character, where the network is installed."""
+    network = polyphone_network()
+    if network is None:
+        return syllables
+    heard = network.read(text)
+    alone = [len(word.text) == 1 for word in words for _ in word.text]
+    return [h if h and a else s for h, a, s in zip(heard, alone, syllables, strict=True)]
 
 
 def _as_listed(words: list[Word]) -> list[str]:

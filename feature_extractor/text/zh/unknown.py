@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from feature_extractor.text.tables import SortedTable
 from gpt_sovits.core.resources import resource
@@ -17,20 +20,29 @@ _STEPS = {
     "ME": -0.33344856811948514, "MM": -1.2603623820268226, "SB": -0.7211965654669841, "SS": -0.6658631448798212,
 }  # fmt: skip
 
+Scores = NDArray[np.float64]
+
 
 class TaggedWords:
-    """Most likely words and tags of characters; a state is a character's place in its word and the word's tag."""
+    """Most likely words and tags of characters; a state is a character's place in its word and the word's tag.
+
+    States are numbered from the alphabetically last, so that the first of several equal scores is the one that jieba
+    takes.
+    """
 
     def __init__(self) -> None:
         folder = resource("res", "text", "zh")
         self._table = SortedTable(folder / "word_states.tsv")
         self._row = lru_cache(maxsize=4096)(self._parse)
         steps = SortedTable(folder / "word_transitions.tsv")
-        self._start = _states(steps["start"])
-        self._before: dict[str, dict[str, float]] = {state: {} for state in self._start}
-        for state in self._start:
-            for following, step in _states(steps[state]).items():
-                self._before[following][state] = step
+        start = _states(steps["start"])
+        self._names = sorted(start, reverse=True)
+        self._numbers = {name: number for number, name in enumerate(self._names)}
+        self._start = np.array([start[name] for name in self._names])
+        self._steps = np.full((len(start), len(start)), -np.inf)
+        for name, row in self._numbers.items():
+            for following, step in _states(steps[name]).items():
+                self._steps[row, self._numbers[following]] = step
 
     def __call__(self, text: str) -> list[tuple[str, str]]:
         """Words of Chinese characters with their tags."""
@@ -39,36 +51,40 @@ class TaggedWords:
 
     def _path(self, text: str) -> list[str]:
         allowed, emitted = self._row(text[0])
-        scores = {state: self._start[state] + emitted.get(state, _NEVER) for state in allowed or self._start}
-        origins: list[dict[str, str]] = []
+        scores = np.full(len(self._start), -np.inf)
+        scores[allowed] = (self._start + emitted)[allowed]
+        origins: list[NDArray[np.intp]] = []
         for character in text[1:]:
             scores, origin = self._step(scores, character)
             origins.append(origin)
-        last = max(scores, key=lambda state: (scores[state], state))
-        path = [last]
+        path = [int(scores.argmax())]
         for origin in reversed(origins):
-            path.append(origin[path[-1]])
-        return path[::-1]
+            path.append(int(origin[path[-1]]))
+        return [self._names[state] for state in reversed(path)]
 
-    def _step(self, scores: Mapping[str, float], character: str) -> tuple[dict[str, float], dict[str, str]]:
+    def _step(self, scores: Scores, character: str) -> tuple[Scores, NDArray[np.intp]]:
+        """Best scores of the states at the next character, and the state each came from."""
         allowed, emitted = self._row(character)
-        best: dict[str, float] = {}
-        origin: dict[str, str] = {}
-        # States that cannot be reached are dropped unless that leaves none.
-        for states in (allowed or self._start, self._start):
-            for state in states:
-                sound = emitted.get(state, _NEVER)
-                reached = [(scores[y] + p + sound, y) for y, p in self._before[state].items() if y in scores]
-                if reached:
-                    best[state], origin[state] = max(reached)
-            if best:
-                break
-        return best, origin
+        before = np.flatnonzero(scores > -np.inf)
+        everything = np.arange(len(scores))
+        best, origin = np.full(len(scores), -np.inf), np.zeros(len(scores), np.intp)
+        # Where no allowed state can be reached, any that can will do; where none can, a word begins.
+        for states in (allowed, everything):
+            sums = scores[before, None] + self._steps[np.ix_(before, states)] + emitted[states]
+            winners = sums.argmax(0)
+            best[states], origin[states] = sums[winners, np.arange(len(states))], before[winners]
+            if (best > -np.inf).any():
+                return best, origin
+        return self._start + emitted, np.full(len(scores), scores.argmax())
 
-    def _parse(self, character: str) -> tuple[tuple[str, ...], dict[str, float]]:
-        """The states a character is allowed (none: all) and the log probability of it in each."""
+    def _parse(self, character: str) -> tuple[NDArray[np.intp], Scores]:
+        """The states a character is allowed (all where none is listed) and the log probability of it in each."""
         row = _states(self._table.get(character))
-        return tuple(state for state in row if state[0] != "~"), {state.lstrip("~"): p for state, p in row.items()}
+        emitted = np.full(len(self._start), _NEVER)
+        for name, value in row.items():
+            emitted[self._numbers[name.lstrip("~")]] = value
+        allowed = [self._numbers[name] for name in row if name[0] != "~"]
+        return np.array(allowed or range(len(self._start)), np.intp), emitted
 
 
 class PlainWords:
