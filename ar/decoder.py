@@ -75,6 +75,10 @@ class Step(Protocol):
         """Append `tokens` [r] to `rows`, which hold `filled` slots -> logits [r, v]; ends are the caller's business."""
         ...
 
+    def current(self, model: Text2SemanticDecoder) -> bool:
+        """Whether it computes with the model's present weights."""
+        ...
+
 
 class PlainStep:
     """The model's own step, row after row: a matrix product of several rows may round differently from one's."""
@@ -91,6 +95,9 @@ class PlainStep:
             view.end.sub_(1)
             view.position.sub_(1)
         return torch.cat(logits)
+
+    def current(self, model: Text2SemanticDecoder) -> bool:
+        return model is self.model
 
 
 class Decoder:
@@ -122,7 +129,8 @@ class Decoder:
         self.on_gpu = weight.device.type == "cuda"
         self.look = look or (LOOK_EVERY if self.on_gpu else 1)
         self.queue_size = queue
-        self.step: Step = step or model.fast or PlainStep(model)
+        fast = model.fast if model.fast is not None and model.fast.current(model) else None
+        self.step: Step = step or fast or PlainStep(model)
         self.cache = KeyValueCache(config, rows, bucket, self.step.cache_dtype, weight.device, bucket)
         self._advance = Graphed(self._draw_and_step, cuda_recorder() if self.on_gpu else None)
         self._running: list[Ticket | None] = [None] * rows

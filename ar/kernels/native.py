@@ -64,8 +64,6 @@ class NativeStep:
     are kept: in full with float32 weights, else in bfloat16.
     """
 
-    batched = True
-
     def __init__(self, model: Text2SemanticDecoder, precision: Precision = "float32", threads: int | None = None):
         """Args: threads: None: as many as a short measurement finds fastest.
 
@@ -100,6 +98,7 @@ class NativeStep:
             self._layers,
         )
         self._scratch = torch.empty(0)
+        self._marks = _marks(model)
         self.threads = threads or self._fastest(config)
 
     def __call__(self, tokens: Tensor, rows: Sequence[int], cache: KeyValueCache, filled: Sequence[int]) -> Tensor:
@@ -118,6 +117,10 @@ class NativeStep:
         call = _Call(len(rows), layer, row, head, *(tensor.data_ptr() for tensor in tensors))
         self._library.decode_step(ctypes.byref(self._net), ctypes.byref(call), c_int64(slots), c_int64(self.threads))
         return logits
+
+    def current(self, model: Text2SemanticDecoder) -> bool:
+        """Whether the model's weights are still those that were packed."""
+        return self._marks == _marks(model)
 
     def _hold(self, tensor: Tensor | None) -> int | None:
         """Address of a copy in full precision that lives as long as this object."""
@@ -177,6 +180,11 @@ class NativeStep:
 
 class NotAvailable(Exception):
     """The compiled step cannot be used here; its text says why."""
+
+
+def _marks(model: Text2SemanticDecoder) -> list[tuple[int, int]]:
+    """Changes when a weight is replaced or written to."""
+    return [(p.data_ptr(), 0 if p.is_inference() else p._version) for p in model.parameters()]
 
 
 def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,10 @@ from typing import Literal
 
 import torch
 
+import ar.fast
+import sovits.fast
 from ar import Text2SemanticDecoder, load_text2semantic
+from ar.kernels.native import Precision
 from feature_extractor.bert import BertFeatures, load_bert
 from feature_extractor.hubert import Hubert, load_hubert
 from feature_extractor.speaker import SpeakerEncoder, load_speaker
@@ -49,11 +52,14 @@ def load_parts(
     s1: Path | None = None,
     s2: Path | None = None,
     dtype: str | torch.dtype = "auto",
+    precision: Precision = "float32",
 ) -> Parts:
     """Load a model; `s1` and `s2` take the place of its own stages, such as after fine-tuning.
 
     Args:
         dtype: number format of the two stages; auto: half precision on a CUDA device, float32 elsewhere.
+        precision: of the hot loops of float32 stages on a CPU: bfloat16 for both, or int8 for stage 1 and bfloat16 for
+            stage 2.
 
     Raises:
         CheckpointError: a part is missing, damaged, or does not fit the others.
@@ -79,6 +85,10 @@ def load_parts(
         fingerprint=_fingerprint(manifest, [path for path in (hubert, s1, s2, bert, speaker) if path is not None]),
     )
     _check(parts)
+    if parts.text2semantic.head.weight.dtype == torch.float32:
+        ar.fast.prepare(parts.text2semantic, precision)
+    if precision != "float32":
+        sovits.fast.prepare(parts.synthesizer)
     return parts
 
 

@@ -7,7 +7,6 @@ import logging
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ar.kernels.native import Precision
+from feature_extractor.text import user_dictionary
 from gpt_sovits.core.errors import AudioError, TextError
 from gpt_sovits.pipeline.audio import Audio
 from gpt_sovits.pipeline.batching import group
+from gpt_sovits.pipeline.kept import Kept
 from gpt_sovits.pipeline.parts import Parts, load_parts
 from gpt_sovits.pipeline.postprocess import join
 from gpt_sovits.pipeline.prompt import Voice, read_voice
@@ -31,7 +33,7 @@ from gpt_sovits.pipeline.synthesis import Prompt, Spoken, speak_codes, speak_wav
 from gpt_sovits.pipeline.text import Sentence, end_marked, read_sentence, read_text
 
 log = logging.getLogger(__name__)
-VOICES_KEPT = 8
+KEPT_BYTES = 256 * 2**20
 
 
 class TTS:
@@ -40,7 +42,8 @@ class TTS:
         from gpt_sovits import TTS
         TTS("tiny").speak("Hello there.", reference="voice.wav").save("hello.wav")
 
-    The object keeps the last few voices it heard, by the content of their files; nothing else outlives a request.
+    The object keeps the voices it heard last, by the content of their files, and the sentences they say, up to a number
+    of bytes; nothing else outlives a request.
     Threads may share it: requests wait for each other.
     """
 
@@ -51,13 +54,20 @@ class TTS:
         *,
         s1: str | Path | None = None,
         s2: str | Path | None = None,
+        precision: Precision = "float32",
     ) -> None:
-        """Load a model by name or folder; `s1` and `s2` replace its stages by other weights files."""
+        """Load a model by name or folder; `s1` and `s2` replace its stages by other weights files.
+
+        Args:
+            precision: how exactly a CPU computes, see `load_parts`.
+        """
         if isinstance(model, Parts):
             self.parts = model
         else:
-            self.parts = load_parts(model, device, None if s1 is None else Path(s1), None if s2 is None else Path(s2))
-        self._voices: OrderedDict[tuple[str, ...], Voice] = OrderedDict()
+            stages = (None if path is None else Path(path) for path in (s1, s2))
+            self.parts = load_parts(model, device, *stages, precision=precision)
+        self._voices: Kept[Voice] = Kept(KEPT_BYTES)
+        self._sentences: Kept[Sentence] = Kept(KEPT_BYTES)
         self._lock = threading.Lock()
 
     @property
@@ -141,7 +151,10 @@ class TTS:
 
     def _prepare(self, request: Request, clock: Clock) -> Task:
         with clock("text"):
-            sentences, warnings = read_text(self.parts, request.text, request.language, request.cut, request.compat)
+            words = None if request.dictionary is None else user_dictionary(request.dictionary)
+            sentences, warnings = read_text(
+                self.parts, request.text, request.language, request.cutting, request.compat, words
+            )
             said = self._said(request)
         with clock("reference"):
             prompt = Prompt(self._voice(request.reference, request.aux_references), said)
@@ -174,16 +187,17 @@ class TTS:
     def _said(self, request: Request) -> Sentence | None:
         language = request.reference_language or request.language
         text = end_marked(request.reference_text or "", language)
-        return read_sentence(self.parts, text, language, request.compat) if text else None
+        words = None if request.dictionary is None else user_dictionary(request.dictionary)
+        if not text:
+            return None
+        if words is not None:
+            return read_sentence(self.parts, text, language, request.compat, words)
+        key = (self.parts.fingerprint, text, language, request.compat)
+        return self._sentences.get(key, lambda: read_sentence(self.parts, text, language, request.compat))
 
     def _voice(self, reference: Path, others: Sequence[Path]) -> Voice:
-        key = tuple(_digest(path) for path in (reference, *others))
-        if key not in self._voices:
-            self._voices[key] = read_voice(self.parts, reference, others)
-            if len(self._voices) > VOICES_KEPT:
-                self._voices.popitem(last=False)
-        self._voices.move_to_end(key)
-        return self._voices[key]
+        key = (self.parts.fingerprint, *(_digest(path) for path in (reference, *others)))
+        return self._voices.get(key, lambda: read_voice(self.parts, reference, others))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from ar import GenerateOptions, Item, Text2SemanticDecoder, generate, generate_batch
 from ar.compat import public_limit, public_panel

@@ -15,6 +15,7 @@ import torch
 from feature_extractor.audio import load_audio, save_audio
 from gpt_sovits.core.errors import AudioError, CheckpointError, InputError, ReferenceAudioError, StorageError, TextError
 from gpt_sovits.pipeline import TTS, Audio
+from gpt_sovits.pipeline.kept import tensor_bytes
 from gpt_sovits.pipeline.prompt import read_voice
 from gpt_sovits.pipeline.request import parse_request
 
@@ -106,12 +107,13 @@ def test_a_changed_file_is_another_voice(tts: TTS, ada: Path, ben: Path, tmp_pat
     assert equal(speak(tts, place), speak(tts, ben))
 
 
-def test_only_the_last_voices_are_kept(tts: TTS, ben: Path, tmp_path: Path) -> None:
+def test_voices_are_kept_up_to_a_number_of_bytes(tts: TTS, ben: Path, tmp_path: Path) -> None:
     wave = load_audio(ben, 32000)
-    for number in range(10):
+    tts._voices.limit = 3 * tensor_bytes(tts._voice(ben, ()))
+    for number in range(6):
         save_audio(tmp_path / f"{number}.wav", wave * (0.5 + number / 20), 32000)
         speak(tts, tmp_path / f"{number}.wav", "Yes, now.")
-    assert len(tts._voices) == 8
+    assert len(tts._voices) == 3 and tts._voices.bytes <= tts._voices.limit
 
 
 def test_auxiliary_references_share_in_the_timbre_only(tts: TTS, ada: Path, ben: Path) -> None:

@@ -1,0 +1,43 @@
+"""The generator in bfloat16 against the plain one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from gpt_sovits.core.config import load_config
+from gpt_sovits.core.resources import resource
+from sovits import Synthesizer, SynthesizerConfig
+from sovits.fast import FastGenerator, prepare
+from sovits.hifigan import Generator
+
+
+def _model(path: Path) -> Synthesizer:
+    torch.manual_seed(0)
+    return Synthesizer(load_config(SynthesizerConfig, path), posterior=False).eval()
+
+
+@torch.inference_mode()
+def test_the_flat_form_in_full_precision_computes_the_same() -> None:
+    """What bfloat16 changes, then, is rounding."""
+    plain = _model(resource("configs", "model", "v2.yaml")).generator
+    latent, style = torch.randn(2, 192, 4), torch.randn(2, 512, 1)
+    expected = plain(latent, style)
+    actual = FastGenerator(plain, torch.float32)(latent, style)
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_bfloat16_is_close() -> None:
+    model = _model(resource("configs", "model", "v2.yaml")).fuse()
+    codes, phones, reference = torch.arange(6), torch.arange(5), torch.rand(1025, 30)
+    expected = model.decode(codes, phones, [reference], seed=0)
+    assert prepare(model) and not isinstance(model.generator, Generator)
+    error = model.decode(codes, phones, [reference], seed=0) - expected
+    assert error.square().mean() < 1e-3 * expected.square().mean()
+    assert not prepare(model)
+
+
+def test_other_generators_stay_as_they_are() -> None:
+    model = _model(resource("configs", "model", "tiny.yaml"))
+    assert not prepare(model) and isinstance(model.generator, Generator)
