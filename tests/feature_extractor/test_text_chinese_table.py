@@ -20,7 +20,7 @@ def test_the_table_of_sentences() -> None:
     rows = outcomes("zh", compat=False)
     assert len(rows) >= 120
     wrong = [f"{row.row.text}: {row.actual}, not {row.expected}" for row in rows if not row.right]
-    assert len(wrong) <= 4, "\n".join(wrong)
+    assert len(wrong) <= 3, "\n".join(wrong)
 
 
 def test_the_public_reading_is_worse() -> None:

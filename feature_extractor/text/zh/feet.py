@@ -109,7 +109,7 @@ def _attaches_left(before: Word, word: Word, singles: int) -> bool:
     """A measure word to its number; a last noun to the one before; an only object to its verb of two syllables."""
     if _NUMBER.fullmatch(before.text):
         return word.tag[:1] in {"q", "n", "m"}
-    if singles == 1 and before.tag[:1] == word.tag[:1] == "n":
+    if singles == 1 and before.tag[:1] == "n" and word.tag[:1] in {"n", "z"}:
         return True
     return singles == 1 and before.tag[:1] == "v" and word.tag[:1] in _LEANS_LEFT and len(before.text) == 2
 

@@ -80,13 +80,19 @@ def _rules() -> list[Rule]:
         (r"(\d+)\s?:\s?(\d+)", lambda m: f"{cardinal(m[1])}比{cardinal(m[2])}"),
         (r"(?<![\d.])(?:\+?86[- ]?)?(1[3-9]\d)[- ]?(\d{4})[- ]?(\d{4})(?!\d)", _telephone),
         (r"(?<![\d.])(0\d{2,3})-(\d{7,8})(?!\d)|(?<![\d.])([48]00)-?(\d{3,4})-?(\d{3,4})(?!\d)", _telephone),
-        (rf"([￥¥$€£₩₹])\s?({_NUM})([万亿千百]*)", lambda m: f"{_amount(m[2], m[3])}{m[3]}{_MONEY[m[1]]}"),
+        (rf"([￥¥$€£₩₹])\s?({_NUM})([万亿千百]*)元?", lambda m: f"{_amount(m[2], m[3])}{m[3]}{_MONEY[m[1]]}"),
         (rf"(?<!\d)-\s?(?={_NUM}\s?(?:℃|°C|度|摄氏度))", lambda m: "零下"),
         (r"(?<!\d)(\d{4})\s?[-~–—]\s?(\d{4})(?!\d)", lambda m: f"{digits(m[1])}到{digits(m[2])}"),
         (rf"({_NUM})(\s?(?:%|[万亿千]|{units}))?\s?[-~–—]\s?(?=-?{_NUM}(?:%|{units}|[\u4e00-\u9fff]))", _from_to),
         (rf"(-?)({_NUM})%", lambda m: f"{'负' * bool(m[1])}百分之{_number(m[2])}"),
         (rf"({_NUM})‰", lambda m: f"千分之{_number(m[1])}"),
         (r"(?<![\d.])(\d+)/(\d+)(?![\d/])", lambda m: f"{cardinal(m[2])}分之{cardinal(m[1])}"),
+        (r"(\d+)°\s?(\d+)[′'](?:\s?(\d+)[″\"])?", _angle),
+        (r"(?<=\d)([²³])", lambda m: "的平方" if m[1] == "²" else "的立方"),
+        (r"(?<=[日号月年天点分])\s?[-~–—]\s?(?=\d{1,4}[日号月年天点])", lambda m: "到"),
+        (r"(?<![\d.])(\d{1,2})·(\d{1,2})(?![\d.])", lambda m: digits(m[1]) + digits(m[2])),
+        (r"(?<![\d.,])(1008[56]|10010|123(?:06|15|45|33|20)|955\d\d)(?![\d.,])", lambda m: digits(m[1], one="幺")),
+        (rf"(?<=[打拨])(\d{{3}})(?!\d|{QUANTIFIERS}|折|分)", lambda m: digits(m[1], one="幺")),
         (rf"({_NUM})\s?({units})(?![A-Za-z0-9])", lambda m: f"{_amount(m[1], _units()[m[2]])}{_units()[m[2]]}"),
         (r"(?<=[\u4e00-\u9fff])/(?=(?:秒|分|小时|天|月|年|人|次|个|斤|公斤|吨|米|平方米))", lambda m: "每"),
         (rf"({_NUM})\^(-?)({_NUM})", lambda m: f"{_number(m[1])}的{'负' * bool(m[2])}{_number(m[3])}次方"),
@@ -152,6 +158,11 @@ def _clock(hour: str, minute: str, second: str | None) -> str:
     if int(minute) or int(second or 0):
         words += "半" if minute == "30" and not int(second or 0) else _two_digits(minute) + "分"
     return words + (_two_digits(second) + "秒" if second and int(second) else "")
+
+
+def _angle(match: re.Match[str]) -> str:
+    words = f"{cardinal(match[1])}度{_two_digits(match[2])}分"
+    return words + (f"{_two_digits(match[3])}秒" if match[3] else "")
 
 
 def _two_digits(text: str) -> str:

@@ -72,8 +72,8 @@ def _word(words: list[Word], i: int) -> list[str]:
         return found
     if re.fullmatch("第?[一二三四五六七八九十两几]+行", text):
         return [*_word([Word(text[:-1], "m")], 0), "hang2"]
-    if re.fullmatch("[一二三四五六七八九十两几百千万]+只", text):
-        return [*word_syllables(text[:-1]), "zhi1"]
+    if re.fullmatch("[一二三四五六七八九十两几百千万]+[只幢]", text):
+        return [*word_syllables(text[:-1]), "zhi1" if text[-1] == "只" else "zhuang4"]
     if len(text) == 2 and text[0] == "姓" and text[1] in _SURNAMES:
         return ["xing4", _SURNAMES[text[1]]]
     if text[0] in _NAME_BEGINS and words[i].tag == "nr" and 2 <= len(text) <= 3:
