@@ -13,6 +13,7 @@ from ar.config import Text2SemanticTrainingConfig
 from ar.loss import Batch, TrainingOutput, damage, dpo_loss, training_loss
 from ar.model import Text2SemanticDecoder
 from ar.optim import build_optimizer, learning_rate
+from ar.training_state import TrainingState
 from gpt_sovits.core.device import generator
 
 
@@ -23,15 +24,29 @@ class Text2SemanticTask(pl.LightningModule):
     as if it had never stopped.
     """
 
-    def __init__(self, model: Text2SemanticDecoder, config: Text2SemanticTrainingConfig) -> None:
+    def __init__(
+        self, model: Text2SemanticDecoder, config: Text2SemanticTrainingConfig, begun: TrainingState | None = None
+    ) -> None:
+        """`begun`: a training elsewhere whose weights `model` already has, and whose optimiser goes on here."""
         super().__init__()
         self.automatic_optimization = False
         self.model = model
         self.config = config
         self.damaging = generator(config.seed)
+        self.begun = begun
+        self.earlier_steps = 0 if begun is None else begun.steps
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return build_optimizer(self.model, self.config.optimizer)
+        optimizer = build_optimizer(self.model, self.config.optimizer)
+        if self.begun is not None:
+            self.begun.restore(self.model, optimizer)
+        return optimizer
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["earlier_steps"] = self.earlier_steps
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.earlier_steps = checkpoint.get("earlier_steps", 0)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         if batch_idx == 0:
@@ -75,7 +90,7 @@ class Text2SemanticTask(pl.LightningModule):
 
     def _step(self) -> None:
         optimizer: Any = self.optimizers()
-        rate = learning_rate(self.config.optimizer, self.global_step)
+        rate = learning_rate(self.config.optimizer, self.earlier_steps + self.global_step)
         for group in optimizer.param_groups:
             group["lr"] = rate
         if self.config.gradient_clip is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from sovits.loss import adversarial_loss, discriminator_loss, feature_loss, kl_l
 from sovits.model import Synthesizer, TrainingOutput, slice_segments
 from sovits.picture import mel_picture
 from sovits.recipe import SynthesizerTaskConfig
+from sovits.training_state import NetworkState
 
 logger = logging.getLogger(__name__)
 MOST_FAULTS = 20
@@ -34,6 +36,8 @@ class SynthesizerTask(LightningModule):
         model: the network to train; a frozen quantizer stays untouched.
         discriminator: a trained one to go on with; None: a fresh one.
         steps_per_epoch: batches in one pass over the data, for schedules that count epochs.
+        begun: a training elsewhere, of the generator and of the discriminators, whose weights both already have, and
+            whose optimizers go on here.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class SynthesizerTask(LightningModule):
         config: SynthesizerTaskConfig,
         discriminator: Discriminator | None = None,
         steps_per_epoch: int = 1,
+        begun: Sequence[NetworkState] = (),
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -50,7 +55,8 @@ class SynthesizerTask(LightningModule):
         self.discriminator = Discriminator(config.discriminator) if discriminator is None else discriminator
         self.average = copy.deepcopy(model).requires_grad_(False).eval() if config.average is not None else None
         self.steps_per_epoch = steps_per_epoch
-        self.steps = 0
+        self.begun = tuple(begun)
+        self.steps = self.begun[0].epochs * steps_per_epoch if begun else 0
         self.faults: dict[str, int] = {}
         if model.config.quantizer.frozen:
             model.content.requires_grad_(False)
@@ -68,7 +74,10 @@ class SynthesizerTask(LightningModule):
         rest = [p for p in self.model.parameters() if p.requires_grad and id(p) not in known]
         groups = [{"params": rest, "factor": 1.0}, {"params": text, "factor": self.config.text_rate}]
         judges = {"params": list(self.discriminator.parameters()), "factor": self.config.discriminator_rate}
-        return [self._adam(groups), self._adam([judges])]
+        optimizers: list[Optimizer] = [self._adam(groups), self._adam([judges])]
+        for state, network, optimizer in zip(self.begun, (self.model, self.discriminator), optimizers, strict=False):
+            state.restore(network, optimizer)
+        return optimizers
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         generator_opt, discriminator_opt = self._scheduled_optimizers()
@@ -122,7 +131,9 @@ class SynthesizerTask(LightningModule):
         model = self.trained.eval()
         speaker = None if batch.speaker is None else [batch.speaker]
         codes, source = model.encode_batch(batch.hubert), generator(batch_idx)
-        wave = model.decode_batch(codes, batch.phones, [batch.spec], speaker, generator=source)[:, : batch.wave.shape[-1]]
+        wave = model.decode_batch(codes, batch.phones, [batch.spec], speaker, generator=source)[
+            :, : batch.wave.shape[-1]
+        ]
         real, fake = self._mel(batch.wave[:, 0]), self._mel(wave)
         frames = min(real.shape[-1], fake.shape[-1])
         self.log("val/mel_distance", mel_loss(real[..., :frames], fake[..., :frames]), batch_size=1)

@@ -134,7 +134,9 @@ def test_joined_tensors_as_the_golden_optimizer_saw_them(tmp_path: Path) -> None
     from gpt_sovits.core.foreign.training import OptimizerState
 
     entry: dict[str, Any] = {"step": 6, "delta": torch.rand(2, 2, 3), "exp_avg_sq": torch.rand(2, 2, 3)}
-    entry.update(param_rms=torch.rand(2, 1, 1), scale_exp_avg_sq=torch.rand(2, 1, 1), scale_grads=torch.rand(4, 2, 1, 1))
+    entry.update(
+        param_rms=torch.rand(2, 1, 1), scale_exp_avg_sq=torch.rand(2, 1, 1), scale_grads=torch.rand(4, 2, 1, 1)
+    )
     scalar = {"step": 6, "delta": torch.rand(1, 1), "exp_avg_sq": torch.rand(1, 1), "model_norms": torch.rand(5)}
     found = _unstack(OptimizerState({0: entry, 3: scalar}, ((0, 1, 2, 3),)), list(parameters.items()), "x")
     assert set(found) == {"a", "c", "d"}
