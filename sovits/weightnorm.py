@@ -32,10 +32,10 @@ def take_off(root: nn.Module) -> None:
     for name in normed_names(root):
         module = root.get_submodule(name)
         parts = cast(nn.ModuleDict, module.parametrizations)["weight"]
-        dtype = next(parts.parameters()).dtype
+        direction = next(value for name, value in parts.named_parameters() if name == "original1").data
         parts.float()
         remove_parametrizations(module, "weight", leave_parametrized=True)
-        module.weight.data = module.weight.data.to(dtype)
+        module.weight.data = direction.copy_(module.weight.data)  # in its place: a large model is not held twice
 
 
 def put_on(root: nn.Module, names: list[str]) -> None:

@@ -83,7 +83,8 @@ def _s1(file: Checkpoint, path: Path) -> tuple[dict[str, Any], bytes]:
 def _s2(file: Checkpoint, path: Path) -> tuple[dict[str, Any], bytes]:
     public = file.info.get("public", {})
     if file.kind == FLOW_KIND:
-        content = _content(file.tensors, file.config, public.get("info", ""), ordered=False)
+        tensors = {name: file.tensors[name] for name in public.get("order", file.tensors)}
+        content = _content(tensors, file.config, public.get("info", ""), ordered=False)
         if public.get("lora_rank") is not None:
             content["lora_rank"] = public["lora_rank"]
         return content, str(public.get("head", "PK")).encode("latin1")

@@ -78,7 +78,9 @@ def _published_s1(tensors: dict[str, Tensor]) -> Text2SemanticConfig:
 
 def _s2(found: Recognised, release: Release, target: Path) -> None:
     if any(name.startswith("cfm.") for name in release.tensors):
-        save_checkpoint(target, FLOW_KIND, release.config, release.tensors, origin(found, release))
+        info = origin(found, release)
+        info["public"]["order"] = list(release.tensors)
+        save_checkpoint(target, FLOW_KIND, release.config, release.tensors, info)
         return
     tensors = from_public(release.tensors)
     model = release.model or s2_model_of(found.family or "v2")

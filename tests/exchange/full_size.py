@@ -44,7 +44,9 @@ def stage_1(folder: Path, name: str) -> str:
     for dtype in (torch.float16, torch.bfloat16):
         other = load_text2semantic(path, dtype=dtype).generate(phones, bert, prompt, options)
         alike = next((i for i, (a, b) in enumerate(zip(codes.tolist(), other.tolist(), strict=False)) if a != b), None)
-        cells.append(f"{dtype}: {'all alike' if alike is None and len(other) == len(codes) else f'first {alike} alike'}")
+        cells.append(
+            f"{dtype}: {'all alike' if alike is None and len(other) == len(codes) else f'first {alike} alike'}"
+        )
     return "; ".join(cells)
 
 

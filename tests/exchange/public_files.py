@@ -95,7 +95,11 @@ def write_s1(path: Path, name: str = "s1_small", dtype: torch.dtype = torch.floa
 
 
 def write_s2(
-    path: Path, name: str = "s2G_v2_small", dtype: torch.dtype = torch.float16, posterior: bool = False, plain: bool = False
+    path: Path,
+    name: str = "s2G_v2_small",
+    dtype: torch.dtype = torch.float16,
+    posterior: bool = False,
+    plain: bool = False,
 ) -> Path:
     """A SoVITS `.pth`, its configuration an HParams object unless `plain`."""
     config = s2_config(name)
