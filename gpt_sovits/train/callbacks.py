@@ -38,19 +38,25 @@ class SeedEachBatch(Callback):
 class Progress(Callback):
     """Counts steps and minutes, writes checkpoints, and ends the training at its limits or when asked to.
 
-    Both happen only right after an optimizer step: gradients that wait for one are in no checkpoint.
+    Both happen only right after an optimizer step: gradients that wait for one are in no checkpoint. A checkpoint due
+    at a step that is validated waits for the result.
 
     Args:
         path: where the newest checkpoint goes.
+        validates: whether there are validations.
     """
 
-    def __init__(self, path: Path, config: RunConfig) -> None:
+    def __init__(self, path: Path, config: RunConfig, validates: bool = False) -> None:
         self.path = path
         self.config = config
+        self.validates = validates
+        self.judged = True
+        """Whether the validation at this step is one an uninterrupted training has too."""
         self.steps = 0
         self.seconds = 0.0
         self.stop_asked = False
         self._saved = 0
+        self._due = False
         self._optimizer_steps = 0
         self._began = 0.0
 
@@ -77,7 +83,15 @@ class Progress(Callback):
             return
         self.steps += 1
         trainer.should_stop = self.finished or self.stop_asked
-        if trainer.should_stop or self.steps - self._saved >= self.config.checkpoint_every:
+        number = trainer.current_epoch * int(trainer.num_training_batches) + index + 1
+        scheduled = number % self.config.validate_every == 0
+        self.judged = scheduled or self.finished
+        self._due = trainer.should_stop or self.steps - self._saved >= self.config.checkpoint_every
+        if self._due and not (self.validates and (scheduled or trainer.should_stop)):
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if self._due:
             self._save(trainer)
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
@@ -94,6 +108,7 @@ class Progress(Callback):
         with atomic_path(self.path) as temporary:
             trainer.save_checkpoint(temporary)
         self._saved = self.steps
+        self._due = False
 
 
 @contextmanager

@@ -20,6 +20,9 @@ class RunConfig(Strict):
     """Steps between two checkpoints, from which an interrupted training goes on."""
     validate_every: int = Field(default=1000, gt=0)
     """Batches between two validations, which leave sample audio in TensorBoard."""
+    select: Literal["last", "best"] = "last"
+    """Which weights are exported: those after the last step, or those with the lowest validation figure, among which
+    the untrained ones count. `best` needs held-back utterances."""
     log_every: int = Field(default=10, gt=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 on a CUDA device that has it, else float32."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,10 +12,12 @@ import torch
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from torch import nn
 
 from gpt_sovits.core.config import Strict, apply_overrides, load_config, parse_config
 from gpt_sovits.core.device import pick_device
-from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.core.errors import CheckpointError, ConfigError
+from gpt_sovits.train.best import KeepBest
 from gpt_sovits.train.callbacks import Progress, SeedEachBatch, stoppable
 from gpt_sovits.train.config import RunConfig
 from gpt_sovits.train.loader import ResumableLoader
@@ -38,10 +40,28 @@ class Trained:
     minutes: float
     interrupted: bool
     """It was asked to stop before its limits; the same command goes on."""
+    best_step: int | None = None
+    """Step of the exported weights, where the best were chosen by validation."""
+    validation: dict[int, float] = field(default_factory=dict)
+    """The validation figure by step, where the best were chosen by it."""
 
     def __str__(self) -> str:
         state = "stopped early, run the same command to go on" if self.interrupted else "finished"
-        return f"{self.weights}  {self.steps} steps  {self.minutes:.1f} min  {state}"
+        best = "" if self.best_step is None else f"  best after {self.best_step}"
+        return f"{self.weights}  {self.steps} steps{best}  {self.minutes:.1f} min  {state}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A training that came to its end."""
+
+    progress: Progress
+    best: KeepBest | None
+
+    def trained(self, weights: Path) -> Trained:
+        progress, best = self.progress, self.best
+        figures = {"best_step": best.best, "validation": best.history} if best is not None else {}
+        return Trained(weights, weights.parent, progress.steps, progress.seconds / 60, progress.stop_asked, **figures)
 
 
 def split_overrides(
@@ -76,17 +96,29 @@ def fit(
     epochs: int,
     device: str,
     resume: bool,
-) -> Progress:
+    network: Callable[[], nn.Module],
+    metric: str,
+) -> Fitted:
     """Train until the epochs, the steps or the minutes are used up, or until asked to stop.
 
+    Args:
+        network: gives the network that is exported.
+        metric: the validation figure by which `run.select = "best"` chooses.
+
     Raises:
+        ConfigError: the best is to be chosen, but nothing is held back.
         CheckpointError: the earlier run's checkpoint does not fit this model or recipe.
     """
     checkpoint = out / "checkpoints" / stage / "last.ckpt"
-    progress = Progress(checkpoint, run)
     data.setup("fit")
     train, held = ResumableLoader(data.train_dataloader()), data.val_dataloader()
-    trainer = _trainer(stage, out, run, epochs, device, [SeedEachBatch(run.seed), progress], bool(held))
+    progress = Progress(checkpoint, run, validates=bool(held))
+    best = KeepBest(checkpoint.with_name("best.ckpt"), metric, network, progress) if run.select == "best" else None
+    if best is not None and not held:
+        raise ConfigError('run.select is "best", but no utterance is held back to judge by: hold some back')
+    # The best come first: what they know goes into the checkpoint of the same step.
+    callbacks = [SeedEachBatch(run.seed), *([] if best is None else [best]), progress]
+    trainer = _trainer(stage, out, run, epochs, device, callbacks, bool(held))
     earlier = checkpoint if resume and checkpoint.is_file() else None
     if earlier is not None:
         logger.info("going on from %s", earlier)
@@ -99,7 +131,11 @@ def fit(
             raise CheckpointError(
                 f"{earlier} is of another model or recipe ({error}): give another --out, or train without resuming"
             ) from error
-    return progress
+    if best is not None:
+        if progress.steps not in best.history:
+            trainer.validate(task, held, verbose=False)
+        best.restore()
+    return Fitted(progress, best)
 
 
 def _trainer(
@@ -119,7 +155,7 @@ def _trainer(
         enable_checkpointing=False,
         enable_progress_bar=run.progress,
         enable_model_summary=False,
-        num_sanity_val_steps=0,
+        num_sanity_val_steps=-1 if run.select == "best" else 0,
         check_val_every_n_epoch=None,
         val_check_interval=run.validate_every,
         limit_val_batches=None if validate else 0,

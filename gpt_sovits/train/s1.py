@@ -42,9 +42,10 @@ def train_s1(
     settings = recipe.data.model_copy(update={"symbols": source.manifest.symbols})
     data = Text2SemanticDataModule(Path(experiment), settings, network.config.bert_width)
     task = Text2SemanticTask(network, recipe)
-    progress = fit("s1", task, data, target, run, recipe.epochs, device, resume)
+    fitted = fit("s1", task, data, target, run, recipe.epochs, device, resume, lambda: network, "val_loss")
+    progress = fitted.progress
     weights = target / "s1.safetensors"
     info = {"steps": progress.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}
     save_text2semantic(weights, network.cpu(), info, getattr(torch, run.export))
     install_part(target, source, "s1")
-    return Trained(weights, target, progress.steps, progress.seconds / 60, progress.stop_asked)
+    return fitted.trained(weights)

@@ -71,13 +71,14 @@ def train_s2(
         torch.manual_seed(run.seed)
         judges = _judges(source, recipe)
     task = SynthesizerTask(network, recipe.task, judges, steps_per_epoch=len(data.train_dataloader()))
-    progress = fit("s2", task, data, target, run, recipe.epochs, device, resume)
+    fitted = fit("s2", task, data, target, run, recipe.epochs, device, resume, lambda: task.trained, "val/mel_distance")
+    progress = fitted.progress
     info = {"steps": task.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}
     weights = target / "s2.safetensors"
     save_sovits(weights, task.trained.cpu(), info, getattr(torch, run.export))
     save_checkpoint(target / JUDGES, "s2d", recipe.task.discriminator, task.discriminator.cpu().state_dict(), info)
     install_part(target, source, "s2")
-    return Trained(weights, target, progress.steps, progress.seconds / 60, progress.stop_asked)
+    return fitted.trained(weights)
 
 
 def _trainable(source: Bundle, freeze: bool) -> Synthesizer:
