@@ -35,7 +35,8 @@ def take_off(root: nn.Module) -> None:
         direction = next(value for name, value in parts.named_parameters() if name == "original1").data
         parts.float()
         remove_parametrizations(module, "weight", leave_parametrized=True)
-        module.weight.data = direction.copy_(module.weight.data)  # in its place: a large model is not held twice
+        weight = cast(nn.Parameter, module.weight)
+        weight.data = direction.copy_(weight.data)  # in its place: a large model is not held twice
 
 
 def put_on(root: nn.Module, names: list[str]) -> None:

@@ -6,7 +6,7 @@ import json
 import math
 import mmap
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -46,9 +46,9 @@ def map_tensors(path: Path) -> dict[str, Tensor]:
         return {name: _tensor(file, 8 + size, row) for name, row in rows}
 
 
-def _tensor(file: BinaryIO, base: int, row: dict[str, object]) -> Tensor:
-    begin, end = row["data_offsets"]  # type: ignore[misc]
-    shape: list[int] = row["shape"]  # type: ignore[assignment]
+def _tensor(file: BinaryIO, base: int, row: dict[str, Any]) -> Tensor:
+    begin, end = row["data_offsets"]
+    shape: list[int] = row["shape"]
     if row["dtype"] not in DTYPES:
         raise ValueError(f"the number format {row['dtype']} is not supported")
     dtype = DTYPES[str(row["dtype"])]

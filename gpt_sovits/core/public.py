@@ -59,7 +59,7 @@ def read_release(path: str | Path, *, tensors: bool = True) -> Release:
         raise CheckpointError(f"the weights file {path} does not exist")
     file = read_foreign(path, tensors=tensors)
     tree: dict[Any, Any] = file.tree if isinstance(file.tree, dict) else {}
-    config = next((tree[name] for name in ("config", "hyper_parameters", "h") if name in tree), {})
+    config: Any = next((tree[name] for name in ("config", "hyper_parameters", "h") if name in tree), {})
     values = as_dict(config) if not isinstance(config, str) else {}
     if "hyper_parameters" in tree and isinstance(values.get("config"), dict):
         values = values["config"]

@@ -146,6 +146,7 @@ def _by_stage(files: Sequence[Recognised]) -> dict[str, Recognised]:
 def _base(chosen: dict[str, Recognised], name: str | None) -> Bundle | None:
     """The model that completes the files."""
     s1, s2 = chosen.get("s1"), chosen.get("s2")
+    base: Bundle | None = None
     if name is not None:
         base = find_model(name)
     elif s2 is not None and (s1 is None or s2.lora):
@@ -153,8 +154,6 @@ def _base(chosen: dict[str, Recognised], name: str | None) -> Bundle | None:
             bundle for bundle in installed() if bundle.manifest.family == s2.family and bundle.manifest.base is None
         ]
         base = next((b for b in same if b.manifest.name == s2.family), same[0] if len(same) == 1 else None)
-    else:
-        base = None
     known = s1 or s2
     if base is not None and known is not None and base.manifest.symbols != known.symbols:
         raise CheckpointError(

@@ -102,7 +102,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(public: Path, store: Pa
 
 
 def test_files_that_do_not_belong_together(public: Path) -> None:
-    with pytest.raises(CheckpointError, match="phones of v2 .* those of v1"):
+    with pytest.raises(CheckpointError, match=r"phones of v2 .* those of v1"):
         import_files([public / "voice-e15.ckpt", public / "old_e8_s96.pth"])
     with pytest.raises(CheckpointError, match="are both s1"):
         import_files([public / "voice-e15.ckpt", public / "voice-e15.ckpt"])
@@ -130,9 +130,9 @@ def test_a_v3_model_is_kept_and_says_so(tmp_path: Path, public: Path) -> None:
     path.write_bytes(public_files.public_bytes(content, b"02"))
     found = import_files([public / "voice-e15.ckpt", path])
     assert found.models[0].manifest.family == "v3" and "can not be spoken with yet" in found.notes[0]
-    with pytest.raises(CheckpointError, match="has a v3 or v4 decoder, which can be kept"):
+    with pytest.raises(CheckpointError, match=r"has a v3 or v4 decoder, which can be kept"):
         load_sovits(found.models[0].need("s2"))
-    with pytest.raises(CheckpointError, match="has a v3 or v4 decoder, which can be kept"):
+    with pytest.raises(CheckpointError, match=r"has a v3 or v4 decoder, which can be kept"):
         load_sovits(path)
     assert_same_file(export_model("singer", tmp_path / "out")[1], path)
 
@@ -145,7 +145,7 @@ def test_the_posterior_goes_back_where_it_came_from(tmp_path: Path) -> None:
 
 def test_a_model_made_here_is_exported_where_the_public_has_its_form(tmp_path: Path, public: Path, store: Path) -> None:
     new_model(tmp_path / "own", "debug")
-    with pytest.raises(CheckpointError, match="cannot be given to the public GPT-SoVITS: its (stage 1|generator)"):
+    with pytest.raises(CheckpointError, match=r"cannot be given to the public GPT-SoVITS: its (stage 1|generator)"):
         export_model(tmp_path / "own", tmp_path / "out")
     folder = import_files([public / "voice-e15.ckpt", public / "voice_e8_s120.pth"]).models[0].folder
     for stage in ("s1", "s2"):  # as a training here leaves them: without the public configuration

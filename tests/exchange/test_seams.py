@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ar import GenerateOptions, load_text2semantic
+from ar import GenerateOptions, Item, load_text2semantic
+from ar.compat import public_panel
 from gpt_sovits.core.errors import CheckpointError, InputError
 from sovits import load_sovits
 from tests.exchange import public_files
@@ -29,6 +30,17 @@ def test_generate(tmp_path: Path) -> None:
 
     assert torch.equal(codes, generate(model, phones, bert, prompt, options))
     assert torch.equal(model.generate(phones, bert, None, options), generate(model, phones, bert, None, options))
+
+
+def test_no_code_is_lost_at_the_length_limit(tmp_path: Path) -> None:
+    """The public callers take as many codes from the end as the loop counted, one too few when it ran into its limit."""
+    model = load_text2semantic(public_files.write_s1(tmp_path / "s1.ckpt"))
+    phones, prompt = torch.arange(1, 15), torch.arange(7)
+    options = GenerateOptions(top_k=1, max_new_tokens=9)
+    public, index = public_panel(model, [Item(phones, None, prompt)], options, batched=False)[0]
+    ours = model.generate(phones, None, prompt, options)
+    assert len(ours) == 9 and index == 8
+    assert torch.equal(public[-index:], ours[1:])
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -88,7 +100,7 @@ def test_half_precision_of_stage_1(tmp_path: Path) -> None:
 
 def test_stages_are_not_confused(tmp_path: Path) -> None:
     s1, s2 = public_files.write_s1(tmp_path / "a.pth"), public_files.write_s2(tmp_path / "b.pth")
-    with pytest.raises(CheckpointError, match="no stage 2 network|not complete"):
+    with pytest.raises(CheckpointError, match=r"no stage 2 network|not complete"):
         load_sovits(s1)
     with pytest.raises(CheckpointError, match="not a parameter of a text-to-semantic model"):
         load_text2semantic(s2)
