@@ -89,3 +89,20 @@ def test_ordinary_text_is_read_fast_enough() -> None:
 
 def test_pronunciations_are_written_as_they_are_read() -> None:
     assert pronounce("yin2 hang2") == read_chinese("银行", "v2", compat=False).phones
+
+
+def test_what_decided_each_word_is_told() -> None:
+    reading = read_chinese("我得走，重庆的行长", "v2", compat=False)
+    assert [(source.text, source.by) for source in reading.sources] == [
+        ("我", "pypinyin"),
+        ("得", "rule of 得"),
+        ("走", "pypinyin"),
+        (",", "mark"),
+        ("重庆", "phrases"),
+        ("的", "pypinyin"),
+        ("行长", "phrases"),
+    ]
+    for compat in (True, False):
+        sources = read_chinese("我得走，重庆的行长", "v2", compat).sources
+        assert "".join(source.text for source in sources) == "我得走,重庆的行长"
+        assert sum(source.phones for source in sources) == 17

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from itertools import groupby
 from types import MappingProxyType
+from typing import NamedTuple
 
-from feature_extractor.text.reading import Pin, Reading, pieces, spread
+from feature_extractor.text.reading import Pin, Reading, Source, pieces, spread
 from feature_extractor.text.scripts import HAN
 from feature_extractor.text.zh.characters import simplify
 from feature_extractor.text.zh.erhua import merge_erhua
@@ -17,7 +20,7 @@ from feature_extractor.text.zh.normalise import normalise
 from feature_extractor.text.zh.notation import syllables as pinned_syllables
 from feature_extractor.text.zh.pinyin import chinese_syllables, word_syllables
 from feature_extractor.text.zh.public_normalise import normalise as public_normalise
-from feature_extractor.text.zh.readings import sentence_syllables
+from feature_extractor.text.zh.readings import sentence_readings
 from feature_extractor.text.zh.sandhi import change_tones, merge_words
 from feature_extractor.text.zh.segment import Word, segmenter
 from feature_extractor.text.zh.syllables import is_syllable, syllable_phones
@@ -32,6 +35,13 @@ _NONE: Mapping[int, str] = MappingProxyType({})
 _PAUSES = {"￥": "SP2", "^": "SP3"}
 
 
+class Sentence(NamedTuple):
+    """A syllable or mark per character, and how many characters in a row were decided by what."""
+
+    syllables: list[str]
+    units: list[tuple[int, str]]
+
+
 def read_chinese(text: str, symbols: str, compat: bool, pins: Sequence[Pin] = ()) -> Reading:
     """Phones of Chinese text.
 
@@ -41,14 +51,14 @@ def read_chinese(text: str, symbols: str, compat: bool, pins: Sequence[Pin] = ()
         return _read_pinned(text, symbols, compat, pins)
     if not compat:
         normalised = normalise(text)
-        return _reading(normalised, [_syllables(part) for part in _sentences(normalised)])
+        return _reading(normalised, [_syllables(part) for part in _sentences(normalised)], {})
     pause = next((mark for mark in _PAUSES if mark in text), None)
     normalised = public_normalise(text.replace(pause, ",") if pause else text)
-    reading = _reading(normalised, [_public_syllables(part, symbols) for part in _sentences(normalised)])
+    reading = _reading(normalised, [_public_syllables(part, symbols) for part in _sentences(normalised)], {})
     if pause is None:
         return reading
     phones = [_PAUSES[pause] if phone == "," else phone for phone in reading.phones]
-    return Reading(phones, normalised, reading.word2ph)
+    return replace(reading, phones=phones)
 
 
 def _read_pinned(text: str, symbols: str, compat: bool, pins: Sequence[Pin]) -> Reading:
@@ -70,15 +80,13 @@ def _read_pinned(text: str, symbols: str, compat: bool, pins: Sequence[Pin]) -> 
                 count = next(counts)
                 fixed[len(normalised) + i], syllables = syllables[:count], syllables[count:]
             normalised += piece
-    found: list[list[str]] = []
+    read: list[Sentence] = []
+    start = 0
     for part in _sentences(normalised):
-        start = len(found)
         own = {i - start: fixed[i][0] for i in range(start, start + len(part)) if fixed.get(i)}
-        found.extend([s] for s in (_public_syllables(part, symbols, own) if compat else _syllables(part, own)))
-    for i, syllables in fixed.items():
-        found[i] = syllables
-    sounds = [[p for s in syllables for p in (syllable_phones(s) if is_syllable(s) else [s])] for syllables in found]
-    return Reading([phone for sound in sounds for phone in sound], normalised, [len(sound) for sound in sounds])
+        read.append(_public_syllables(part, symbols, own) if compat else _syllables(part, own))
+        start += len(part)
+    return _reading(normalised, read, fixed)
 
 
 def _sentences(text: str) -> list[str]:
@@ -87,25 +95,36 @@ def _sentences(text: str) -> list[str]:
     return [part[i : i + _LONGEST] for part in parts for i in range(0, len(part), _LONGEST)]
 
 
-def _reading(normalised: str, sentences: list[list[str]]) -> Reading:
-    sounds = [list(syllable_phones(s)) if is_syllable(s) else [s] for sentence in sentences for s in sentence]
-    return Reading([phone for sound in sounds for phone in sound], normalised, [len(sound) for sound in sounds])
+def _reading(normalised: str, sentences: list[Sentence], fixed: Mapping[int, list[str]]) -> Reading:
+    """Put the sentences together; `fixed` are the syllables that the user has fixed, by character."""
+    found = [fixed.get(i, [s]) for i, s in enumerate(s for sentence in sentences for s in sentence.syllables)]
+    sounds = [[p for s in syllables for p in (syllable_phones(s) if is_syllable(s) else [s])] for syllables in found]
+    units = (unit for sentence in sentences for unit in sentence.units)
+    owners = [(number, by) for number, (size, by) in enumerate(units) for _ in range(size)]
+    sources: list[Source] = []
+    start = 0
+    for (_, by), group in groupby((-1, "user") if i in fixed else owner for i, owner in enumerate(owners)):
+        end = start + sum(1 for _ in group)
+        sources.append(Source(normalised[start:end], sum(map(len, sounds[start:end])), by))
+        start = end
+    return Reading([p for sound in sounds for p in sound], normalised, [len(sound) for sound in sounds], tuple(sources))
 
 
-def _syllables(sentence: str, fixed: Mapping[int, str] = _NONE) -> list[str]:
+def _syllables(sentence: str, fixed: Mapping[int, str] = _NONE) -> Sentence:
     """Readings by word and context, then the tone changes; 儿 follows in every word.
 
     Args:
         fixed: syllables of single characters, in the place of those found.
     """
     words = segmenter().words(sentence)
-    flat = [fixed.get(i, syllable) for i, syllable in enumerate(sentence_syllables(words))]
+    units = sentence_readings(words)
+    flat = [fixed.get(i, s) for i, s in enumerate(s for unit in units for s in unit.syllables)]
     merged = merge_words(words)
     changed = change_third_tones(merged, _by_word(merged, flat, _changed))
     result = _by_word(merged, changed, merge_erhua)
     for match in _COUNTING_ONE.finditer(sentence):
         result[match.start()] = "yi1"
-    return result
+    return Sentence(result, [(len(unit.text), unit.by) for unit in units])
 
 
 def _changed(word: Word, syllables: list[str]) -> list[str]:
@@ -132,7 +151,7 @@ def _heard(sentence: str, symbols: str) -> list[str]:
     return [h or s for h, s in zip(network.read(sentence), listed, strict=True)] if network else listed
 
 
-def _public_syllables(sentence: str, symbols: str, fixed: Mapping[int, str] = _NONE) -> list[str]:
+def _public_syllables(sentence: str, symbols: str, fixed: Mapping[int, str] = _NONE) -> Sentence:
     """One reading for the whole sentence (v2) or for each word (v1, which leaves 儿 alone), then the tone changes."""
     whole = [fixed.get(i, syllable) for i, syllable in enumerate(_heard(sentence, symbols))]
     result: list[str] = []
@@ -145,4 +164,5 @@ def _public_syllables(sentence: str, symbols: str, fixed: Mapping[int, str] = _N
             syllables = change_tones(word, syllables, public=True)
             syllables = syllables if symbols == "v1" else merge_erhua(word, syllables)
         result.extend(syllables)
-    return result
+    heard = symbols != "v1" and polyphone_network() is not None
+    return Sentence(result, [(len(sentence), "G2PW" if heard else "pypinyin")])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from feature_extractor.text.zh.network import polyphone_network
 from feature_extractor.text.zh.pinyin import listed_phrase, phrases, word_syllables
@@ -23,40 +24,57 @@ class Place:
 _NONE = Word("", "x")
 
 
-def sentence_syllables(words: list[Word]) -> list[str]:
-    """One syllable per character of the words; a mark stands for itself.
+class Unit(NamedTuple):
+    """Characters that are read together, their syllables, and what decided them."""
 
-    一 and 不 come in their own tone, although pypinyin lists some words with the tone changed.
+    text: str
+    syllables: list[str]
+    by: str
+
+
+def sentence_readings(words: list[Word]) -> list[Unit]:
+    """The words of a sentence as units with one syllable per character; a mark stands for itself.
+
+    一 and 不 come in their own tone, although pypinyin lists some words with the tone changed. A word of one character
+    is read by the network where that is installed.
     """
-    text = "".join(word.text for word in words)
     own = {"一": "yi1", "不": "bu4"}
-    syllables = _as_heard(text, words, _as_listed(words))
-    return [own.get(c, s) if c in own and s[-1] != "5" else s for c, s in zip(text, syllables, strict=True)]
-
-
-def _as_heard(text: str, words: list[Word], syllables: list[str]) -> list[str]:
-    """With the network's reading of every word of one character, where the network is installed."""
     network = polyphone_network()
-    if network is None:
-        return syllables
-    heard = network.read(text)
-    alone = [len(word.text) == 1 for word in words for _ in word.text]
-    return [h if h and a else s for h, a, s in zip(heard, alone, syllables, strict=True)]
+    heard = network.read("".join(word.text for word in words)) if network else []
+    units: list[Unit] = []
+    start = 0
+    for unit in _as_listed(words):
+        syllable = heard[start] if heard and len(unit.text) == 1 else None
+        start += len(unit.text)
+        if syllable:
+            unit = Unit(unit.text, [syllable], "G2PW")
+        elif "一" in unit.text or "不" in unit.text:
+            pairs = zip(unit.text, unit.syllables, strict=True)
+            unit = unit._replace(syllables=[own.get(c, s) if c in own and s[-1] != "5" else s for c, s in pairs])
+        units.append(unit)
+    return units
 
 
-def _as_listed(words: list[Word]) -> list[str]:
-    result: list[str] = []
+def _as_listed(words: list[Word]) -> Iterator[Unit]:
     i = 0
     while i < len(words):
-        word = words[i]
-        pair = word.text + words[i + 1].text if i + 1 < len(words) and len(word.text) == 1 else ""
+        text = words[i].text
+        pair = text + words[i + 1].text if i + 1 < len(words) and len(text) == 1 else ""
         if pair in phrases() or _is_known_pair(pair):
-            result.extend(phrases().get(pair) or word_syllables(pair))
+            listed = phrases().get(pair)
+            yield Unit(pair, list(listed or word_syllables(pair)), "phrases" if listed else "pypinyin")
             i += 2
             continue
-        result.extend(_word(words, i))
+        yield Unit(text, list(_word(words, i)), _decider(words[i]))
         i += 1
-    return result
+
+
+def _decider(word: Word) -> str:
+    if word.text in _RULES:
+        return f"rule of {word.text}"
+    if word.text in phrases():
+        return "phrases"
+    return "mark" if word.text in _MARKS else "pypinyin"
 
 
 def _word(words: list[Word], i: int) -> list[str]:
@@ -224,6 +242,7 @@ _SURNAMES = {
 }  # fmt: skip
 _NAME_BEGINS = frozenset("单仇解任曾朴")
 _TITLE = re.compile("先生|女士|小姐|太太|老师|教授|医生|主任|经理|总[^是共在体统]?$|局长|校长|同学|某|氏")
+_MARKS = frozenset("!?…,.-")
 _DEGREE = frozenset(
     [
     "很", "太", "更", "最", "不", "多", "越", "好", "真", "非常", "十分", "特别", "有点", "比较", "这么", "那么",

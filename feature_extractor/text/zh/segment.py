@@ -32,6 +32,7 @@ class Segmenter:
 
     def __init__(self) -> None:
         self._tagged = lru_cache(maxsize=8192)(_tagged)
+        self._inner = lru_cache(maxsize=8192)(_inner)
 
     def words(self, text: str) -> list[Word]:
         """Cut a text into tagged words."""
@@ -49,14 +50,7 @@ class Segmenter:
 
     def subwords(self, word: str) -> list[str]:
         """The shorter dictionary words inside a word, then the word itself."""
-        result: list[str] = []
-        for part in _plain(word):
-            for size in (2, 3):
-                if len(part) > size:
-                    inner = (part[i : i + size] for i in range(len(part) - size + 1))
-                    result.extend(piece for piece in inner if piece in dictionary())
-            result.append(part)
-        return result
+        return list(self._inner(word))
 
     def _block(self, text: str) -> Iterator[Word]:
         tag = dictionary().tag
@@ -65,6 +59,17 @@ class Segmenter:
                 yield Word(part, tag(part))
             else:
                 yield from self._tagged(part)
+
+
+def _inner(word: str) -> tuple[str, ...]:
+    result: list[str] = []
+    for part in _plain(word):
+        for size in (2, 3):
+            if len(part) > size:
+                pieces = (part[i : i + size] for i in range(len(part) - size + 1))
+                result.extend(piece for piece in pieces if piece in dictionary())
+        result.append(part)
+    return tuple(result)
 
 
 def _cut(text: str) -> Iterator[tuple[str, bool]]:

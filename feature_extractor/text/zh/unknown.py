@@ -70,7 +70,7 @@ class TaggedWords:
         best, origin = np.full(len(scores), -np.inf), np.zeros(len(scores), np.intp)
         # Where no allowed state can be reached, any that can will do; where none can, a word begins.
         for states in (allowed, everything):
-            sums = scores[before, None] + self._steps[np.ix_(before, states)] + emitted[states]
+            sums = scores[before, None] + self._steps[before[:, None], states] + emitted[states]
             winners = sums.argmax(0)
             best[states], origin[states] = sums[winners, np.arange(len(states))], before[winners]
             if (best > -np.inf).any():
