@@ -7,39 +7,9 @@ import sys
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from feature_extractor.text import TextAnalysis, analyse, read, symbol_table
-from feature_extractor.text.language import LANGUAGES
 from gpt_sovits.core.errors import ConfigError, TextError
-
-WORDS = st.sampled_from(
-    (
-        "你好",
-        "2024年",
-        "hello ",
-        "Dr. ",
-        "3:45",
-        "￥12.5",
-        "%",
-        "-",
-        "...",
-        "，",
-        "。",
-        "’s",
-        "\n",
-        "A.",
-        "℃",
-        "儿",
-        "一",
-    )
-)
-TEXTS = st.one_of(
-    st.text(max_size=40),
-    st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), max_size=20),
-    st.lists(st.one_of(WORDS, st.text(max_size=4)), max_size=10).map("".join),
-)
 
 
 def check(text: str, result: TextAnalysis, symbols: str) -> None:
@@ -57,24 +27,6 @@ def check(text: str, result: TextAnalysis, symbols: str) -> None:
             assert len(segment.word2ph) == len(segment.normalised)
     assert position == len(text)
     assert phone == len(result.phones)
-
-
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(TEXTS, st.sampled_from(LANGUAGES), st.sampled_from(["v1", "v2"]), st.booleans())
-def test_any_text_is_read_or_refused_in_words(text: str, language: str, symbols: str, compat: bool) -> None:
-    try:
-        result = analyse(text, language, symbols, compat)
-    except TextError as error:
-        assert str(error)
-    else:
-        check(text, result, symbols)
-
-
-@pytest.mark.parametrize("text", ["", "  \n", "...", "！？", "🙂🙂", "\x00\x07", "\ud800", "مرحبا"])
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_to_say(text: str, language: str) -> None:
-    with pytest.raises(TextError):
-        analyse(text, language)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from feature_extractor.text.en import g2p, normalise, public
 from feature_extractor.text.en.notation import pronounce
-from feature_extractor.text.reading import Pin, Reading, pieces, read_around
+from feature_extractor.text.reading import Pin, Reading, Source, pieces, read_around
 
 
 def read_english(text: str, symbols: str, compat: bool, pins: Sequence[Pin] = ()) -> Reading:
@@ -16,7 +16,12 @@ def read_english(text: str, symbols: str, compat: bool, pins: Sequence[Pin] = ()
     if pins:
         return _read_pinned(text, pins)
     words = normalise.normalise(text)
-    return Reading(g2p.phones_of(words), words)
+    return _reading(words, g2p.speak(words))
+
+
+def _reading(words: str, spoken: Sequence[g2p.Spoken]) -> Reading:
+    sources = tuple(Source(word.text, len(word.phones), word.by) for word in spoken)
+    return Reading([phone for word in spoken for phone in word.phones], words, None, sources)
 
 
 def _read_public(text: str) -> Reading:
@@ -44,7 +49,7 @@ def _read_pinned(text: str, pins: Sequence[Pin]) -> Reading:
             words.append(g2p.PINNED)
             fixed.append((piece, pronounce(pin.reading)))
     sentence = " ".join(word for word in words if word)
-    phones = g2p.phones_of(sentence, fixed)
+    spoken = g2p.speak(sentence, fixed)
     for word, _ in fixed:
         sentence = sentence.replace(g2p.PINNED, word, 1)
-    return Reading(phones, sentence)
+    return _reading(sentence, spoken)

@@ -73,6 +73,23 @@ def word_phones(word: str, shouting: bool = False) -> Phones:
     return _unknown(word.lower())
 
 
+@lru_cache(maxsize=65536)
+def decided_by(word: str, shouting: bool = False) -> str:
+    """What gave `word_phones` of a word, in a word or two."""
+    lower = word.lower()
+    if word in additions() or lower in additions():
+        return "own dictionary"
+    if word.isupper() and not shouting and word_phones(word) == spell(word):
+        return "letters"
+    if lower in cmudict():
+        return "CMUdict"
+    if not word.isalpha() or len(_PIECES.findall(word)) > 1:
+        return "parts"
+    if not re.search("[aeiouy]", lower):
+        return "letters"
+    return "ending" if _inflected(lower) else "compound" if _compound(lower) else "network"
+
+
 def spell(letters: str) -> Phones:
     """The names of the letters."""
     return tuple(phone for letter in letters.lower() for phone in letter_name(letter).split())
