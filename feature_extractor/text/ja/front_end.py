@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from feature_extractor.text.ja.notation import known, pronounce
 from feature_extractor.text.ja.normalise import normalise, verbatim
+from feature_extractor.text.ja.notation import known, pronounce
 from feature_extractor.text.ja.openjtalk import words_of
 from feature_extractor.text.ja.prosody import PAUSE, phones_with_marks
 from feature_extractor.text.ja.public import read_public
 from feature_extractor.text.reading import Pin, Reading, Source, read_around
 
-_PIECE = re.compile(r"([、。！？…])|([\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaffA-Za-z0-9.々〆 \U00020000-\U0003134f]+)|(.)", re.DOTALL)
+_PIECE = re.compile(
+    r"([、。！？…])|([\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaffA-Za-z0-9.々〆 \U00020000-\U0003134f]+)|(.)",
+    re.DOTALL,
+)
 _MARKS = {"、": ",", "。": ".", "！": "!", "？": "?", "…": "…"}
 
 

@@ -16,8 +16,19 @@ Rule = tuple[re.Pattern[str], Callable[["re.Match[str]"], str]]
 _N = r"\d+(?:\.\d+)?"
 _WAVE = "[~〜～∼]"
 _DASH = "[-‐‑–—−]"
+# Rules look at a thousand characters at most, cut at marks where there are any, so that no text takes long.
+_PART = re.compile("[^。！？\n]{1,1000}[。！？\n]*|.", re.DOTALL)
 _MAGNITUDE = "[万億兆千百]*"
-_CURRENCIES = {"$": "ドル", "＄": "ドル", "€": "ユーロ", "£": "ポンド", "¥": "円", "￥": "円", "₩": "ウォン", "₿": "ビットコイン"}
+_CURRENCIES = {
+    "$": "ドル",
+    "＄": "ドル",
+    "€": "ユーロ",
+    "£": "ポンド",
+    "¥": "円",
+    "￥": "円",
+    "₩": "ウォン",
+    "₿": "ビットコイン",
+}
 # Marks of rhythm; whatever else has no sound becomes one of them.
 _MARKS = {**dict.fromkeys("、，,；;：:・·･（）()［］[]｛｝{}【】〔〕―—–│|/／\\~〜～ー", "、"),
           **dict.fromkeys("。．.｡\n", "。"), **dict.fromkeys("！!‼", "！"), **dict.fromkeys("？?⁇", "？")}  # fmt: skip
@@ -29,12 +40,19 @@ _SILENT = frozenset("「」『』｢｣“”‘’\"'〝〟«»《》〈〉<>�
 
 def normalise(text: str) -> str:
     """The text in kana, characters and the marks 、。！？… only, but for characters that nobody can read."""
-    text = _clean(text)
+    text = re.sub(r"\d{25,}", lambda m: figures(m[0]), _clean(text))
+    return _tidy("".join(_said(part) for part in _PART.findall(text)))
+
+
+def _said(text: str) -> str:
     for pattern, spoken in _rules():
         text = pattern.sub(spoken, text)
     for context, kana in _readings():
         text = context.sub(kana, text)
-    text = _signs(text)
+    return _signs(text)
+
+
+def _tidy(text: str) -> str:
     return re.sub(r"([、。！？…])[、。！？…\s]*", r"\1", text)
 
 
@@ -160,9 +178,15 @@ def _rules() -> list[Rule]:
     units = "|".join(re.escape(unit) for unit in sorted(_units(), key=len, reverse=True))
     vulgar = {"½": "2分の1", "⅓": "3分の1", "¼": "4分の1", "¾": "4分の3", "⅔": "3分の2", "⅛": "8分の1"}
     pairs: list[tuple[str, Callable[[re.Match[str]], str]]] = [
-        (r"(?:https?|ftp)://[A-Za-z0-9_.\-/:?=&#%+~]+[A-Za-z0-9/]|(?<![A-Za-z0-9.])www\.[A-Za-z0-9_.\-/]+[A-Za-z0-9]", _url),
+        (
+            r"(?:https?|ftp)://[A-Za-z0-9_.\-/:?=&#%+~]+[A-Za-z0-9/]|(?<![A-Za-z0-9.])www\.[A-Za-z0-9_.\-/]+[A-Za-z0-9]",
+            _url,
+        ),
         (r"[A-Za-z0-9._+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+", _url),
-        (r"(?<![A-Za-z0-9.])[a-z0-9\-]+(?:\.[a-z0-9\-]+)*\.(?:com|net|org|jp|co\.jp|io|dev|ai)(?:/[A-Za-z0-9_./\-]*)?(?![A-Za-z0-9])", _url),
+        (
+            r"(?<![A-Za-z0-9.])[a-z0-9\-]+(?:\.[a-z0-9\-]+)*\.(?:com|net|org|jp|co\.jp|io|dev|ai)(?:/[A-Za-z0-9_./\-]*)?(?![A-Za-z0-9])",
+            _url,
+        ),
         (r"(?<=\d),(?=\d{3}(?!\d))", lambda m: ""),
         (r"(?<!\d)(\d{4})[/.\-](\d{1,2})[/.\-](\d{1,2})(?!\d)", _date),
         (r"(?<![\d/])(\d{1,2})/(\d{1,2})(?=\s?[(（][月火水木金土日])", lambda m: f"{m[1]}月{m[2]}日"),
@@ -194,7 +218,10 @@ def _rules() -> list[Rule]:
         (r"(?<=\d)\s?÷\s?(?=\d)", lambda m: "わる"),
         (r"(?<=[=＝])\s?-\s?(?=\d)|(?<![A-Za-z0-9)）])-(?=\d)", lambda m: "マイナス"),
         (rf"(?<=\d)\s?{_DASH}\s?(?=\d+(?:\.\d+)?\s?[=＝])", lambda m: "マイナス"),
-        (rf"(?<![\d\-])({_N}){_DASH}({_N})(?=[年月日時人円度分歳個%回本枚週ヶかキセメグ代点台])", lambda m: f"{m[1]}から{m[2]}"),
+        (
+            rf"(?<![\d\-])({_N}){_DASH}({_N})(?=[年月日時人円度分歳個%回本枚週ヶかキセメグ代点台])",
+            lambda m: f"{m[1]}から{m[2]}",
+        ),
         (r"(?<=\d)\s?\^\s?(\d+)|(?<=[\dA-Za-z])([²³])", lambda m: f"の{m[1] or {'²': '2', '³': '3'}[m[2]]}乗"),
         (r"(?<![A-Za-z])No\.\s?(?=\d)|№\s?(?=\d)|#(?=\d)", lambda m: "ナンバー"),
         (r"(?<![\d.])0\d+(?![\d.])|(?<![\d.])\d{13,}(?![\d.])", _long),
@@ -210,4 +237,4 @@ def _rules() -> list[Rule]:
 
 def verbatim(text: str) -> str:
     """The text without normalisation: only the marks are made those of the front end."""
-    return re.sub(r"([、。！？…])[、。！？…\s]*", r"\1", _signs(_clean(text)))
+    return _tidy(_signs(_clean(text)))

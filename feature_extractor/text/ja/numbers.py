@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-_FIGURES = dict(zip("0123456789", "ゼロ イチ ニー サン ヨン ゴー ロク ナナ ハチ キュー".split(), strict=True))
-_TO_TEN = dict(zip("0123456789", "レイ イチ ニ サン ヨン ゴ ロク ナナ ハチ キュー".split(), strict=True))
+_FIGURES = dict(zip("0123456789", ["ゼロ", "イチ", "ニー", "サン", "ヨン", "ゴー", "ロク", "ナナ", "ハチ", "キュー"], strict=True))
+_TO_TEN = dict(zip("0123456789", ["レイ", "イチ", "ニ", "サン", "ヨン", "ゴ", "ロク", "ナナ", "ハチ", "キュー"], strict=True))
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 

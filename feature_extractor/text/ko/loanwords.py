@@ -37,7 +37,9 @@ def _add_vowel(spoken: list[str], phones: list[str], i: int) -> None:
     """A vowel with the consonant and the glide before it."""
     glide = phones[i - 1] if i and phones[i - 1] in {"W", "Y"} else ""
     start = i - 1 - bool(glide)
-    consonant = phones[start] if start >= 0 and phones[start] in _ONSETS else "" if glide else phones[i - 1] if i else ""
+    consonant = (
+        phones[start] if start >= 0 and phones[start] in _ONSETS else "" if glide else phones[i - 1] if i else ""
+    )
     onset = _ONSETS.get(consonant, "ㅇ")
     if consonant == "L" and spoken and start > 0 and phones[start - 1] not in {"M", "N"}:
         _close(spoken, "ㄹ")

@@ -16,6 +16,8 @@ from gpt_sovits.core.resources import resource
 Rule = tuple[re.Pattern[str], Callable[["re.Match[str]"], str]]
 _N = r"\d+(?:\.\d+)?"
 _WAVE = "[~〜～∼]"
+# Rules look at a thousand characters at most, cut at marks where there are any, so that no text takes long.
+_PART = re.compile("[^!?\n]{1,1000}[!?\n]*|.", re.DOTALL)
 _CURRENCIES = {"$": "달러", "€": "유로", "£": "파운드", "¥": "엔", "₩": "원"}
 _MARKS = {**dict.fromkeys("、，,；;：:·・ㆍ（）()［］[]｛｝{}【】—―|/\\~〜～-–", ","), **dict.fromkeys("。．.\n", "."),
           **dict.fromkeys("！!", "!"), **dict.fromkeys("？?", "?"), "…": "…"}  # fmt: skip
@@ -26,10 +28,14 @@ _DAYS = "[월화수목금토일]"
 
 def normalise(text: str) -> str:
     """The text in hangul, spaces and the marks `, . ! ? …`, but for characters that nobody can read."""
-    text = _clean(text)
+    text = re.sub(r"\d{25,}", lambda m: one_by_one(m[0], "공"), _clean(text))
+    return _tidy("".join(_said(part) for part in _PART.findall(text)))
+
+
+def _said(text: str) -> str:
     for pattern, spoken in _rules():
         text = pattern.sub(spoken, text)
-    return _tidy(_signs(text))
+    return _signs(text)
 
 
 def verbatim(text: str) -> str:
@@ -153,9 +159,15 @@ def _rules() -> list[Rule]:
     units = "|".join(re.escape(unit) for unit in sorted(_units(), key=len, reverse=True))
     vulgar = {"½": "2분의 1", "⅓": "3분의 1", "¼": "4분의 1", "¾": "4분의 3", "⅔": "3분의 2", "⅛": "8분의 1"}
     pairs: list[tuple[str, Callable[[re.Match[str]], str]]] = [
-        (r"(?:https?|ftp)://[A-Za-z0-9_.\-/:?=&#%+~]+[A-Za-z0-9/]|(?<![A-Za-z0-9.])www\.[A-Za-z0-9_.\-/]+[A-Za-z0-9]", _url),
+        (
+            r"(?:https?|ftp)://[A-Za-z0-9_.\-/:?=&#%+~]+[A-Za-z0-9/]|(?<![A-Za-z0-9.])www\.[A-Za-z0-9_.\-/]+[A-Za-z0-9]",
+            _url,
+        ),
         (r"[A-Za-z0-9._+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+", _url),
-        (r"(?<![A-Za-z0-9.])[a-z0-9\-]+(?:\.[a-z0-9\-]+)*\.(?:com|net|org|kr|co\.kr|io|dev|ai)(?:/[A-Za-z0-9_./\-]*)?(?![A-Za-z0-9])", _url),
+        (
+            r"(?<![A-Za-z0-9.])[a-z0-9\-]+(?:\.[a-z0-9\-]+)*\.(?:com|net|org|kr|co\.kr|io|dev|ai)(?:/[A-Za-z0-9_./\-]*)?(?![A-Za-z0-9])",
+            _url,
+        ),
         (r"(?<=\d),(?=\d{3}(?!\d))", lambda m: ""),
         (r"(?<!\d)(\d{4})[/.\-]\s?(\d{1,2})[/.\-]\s?(\d{1,2})(?!\d)\.?", _date),
         (rf"(?<![\d/])(\d{{1,2}})/(\d{{1,2}})(?=\s?\({_DAYS}\))", lambda m: f"{m[1]}월 {m[2]}일"),
@@ -175,8 +187,8 @@ def _rules() -> list[Rule]:
         (rf"(?<=속)\s?({_N})\s?km/h", lambda m: f" {decimal(m[1])} 킬로미터"),
         (rf"({_N})\s?km/h", lambda m: f"시속 {decimal(m[1])} 킬로미터"),
         (rf"(?<![A-Za-z0-9)])[-](?={_N})", lambda m: "마이너스 "),
-        (rf"(?<![\d.])(\d)[-~〜～∼](\d)\s?(개|명|살|시간|번|마리|권|병|잔|장|사람|시|배)(?!월|국|년)", _few),
-        (rf"(?<![\d.])(\d+)[-~〜～∼](\d+)(?=\s?(?:개|명|살|번|마리|권|병|잔|장|사람))", _many),
+        (r"(?<![\d.])(\d)[-~〜～∼](\d)\s?(개|명|살|시간|번|마리|권|병|잔|장|사람|시|배)(?!월|국|년)", _few),
+        (r"(?<![\d.])(\d+)[-~〜～∼](\d+)(?=\s?(?:개|명|살|번|마리|권|병|잔|장|사람))", _many),
         (rf"({_N})(%?){_WAVE}({_N})", lambda m: f"{m[1]}{m[2]}에서 {m[3]}"),
         (rf"(?<=[년월일시분원도명개])\s?{_WAVE}\s?(?=[\d오])", lambda m: "에서 "),
         (rf"(?<![\d\-])({_N})-({_N})(?=[년월일시명개도분살세회번주층장]|%)", lambda m: f"{m[1]}에서 {m[2]}"),
