@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -67,16 +67,28 @@ class BusyError(GPTSoVITSError):
 
 
 class Step(Protocol):
-    """A decode step for some rows of a cache whose results for a row do not depend on the other rows."""
+    """A decode step whose results for a row do not depend on the other rows."""
 
     cache_dtype: torch.dtype
+
+    def current(self, model: Text2SemanticDecoder) -> bool:
+        """Whether it computes with the model's present weights."""
+        ...
+
+
+class RowStep(Step, Protocol):
+    """For a CPU: computes the rows it is asked for."""
 
     def __call__(self, tokens: Tensor, rows: Sequence[int], cache: KeyValueCache, filled: Sequence[int]) -> Tensor:
         """Append `tokens` [r] to `rows`, which hold `filled` slots -> logits [r, v]; ends are the caller's business."""
         ...
 
-    def current(self, model: Text2SemanticDecoder) -> bool:
-        """Whether it computes with the model's present weights."""
+
+class WholeStep(Step, Protocol):
+    """For a GPU: computes all rows."""
+
+    def whole(self, tokens: Tensor, cache: KeyValueCache) -> Tensor:
+        """Append `tokens` [b] to every row -> logits [b, v]; moves ends and positions on."""
         ...
 
 
@@ -95,6 +107,9 @@ class PlainStep:
             view.end.sub_(1)
             view.position.sub_(1)
         return torch.cat(logits)
+
+    def whole(self, tokens: Tensor, cache: KeyValueCache) -> Tensor:
+        return self.model.step(tokens, cache)
 
     def current(self, model: Text2SemanticDecoder) -> bool:
         return model is self.model
@@ -130,7 +145,7 @@ class Decoder:
         self.look = look or (LOOK_EVERY if self.on_gpu else 1)
         self.queue_size = queue
         fast = model.fast if model.fast is not None and model.fast.current(model) else None
-        self.step: Step = step or fast or PlainStep(model)
+        self.step = step or fast or PlainStep(model)
         self.cache = KeyValueCache(config, rows, bucket, self.step.cache_dtype, weight.device, bucket)
         self._advance = Graphed(self._draw_and_step, cuda_recorder() if self.on_gpu else None)
         self._running: list[Ticket | None] = [None] * rows
@@ -261,7 +276,8 @@ class Decoder:
         filled = [self._filled[row] for row in active]
         self.cache.open(max(filled) + 1)
         index = torch.tensor(active)
-        self.rows.logits[index] = self.step(self.rows.tokens[index], active, self.cache, filled).float()
+        step = cast(RowStep, self.step)
+        self.rows.logits[index] = step(self.rows.tokens[index], active, self.cache, filled).float()
         self.cache.end[index] += 1
         self.cache.position[index] += 1
         for row in active:
@@ -288,7 +304,7 @@ class Decoder:
         self.rows.draw()
         self.cache.end.clamp_(max=self.cache.window - 1)
         self.cache.position.clamp_(max=self.model.config.max_positions - 1)
-        self.rows.logits.copy_(self.model.step(self.rows.tokens, self.cache))
+        self.rows.logits.copy_(cast(WholeStep, self.step).whole(self.rows.tokens, self.cache))
 
     def _collect(self, steps: list[tuple[list[int], list[bool]]]) -> None:
         """Hand out what was drawn, and let go of rows that have ended; draws after an end are dropped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,9 @@ class Row:
     """Median over the rounds of how many times faster than the first way of the round it was, by the wall."""
     cpu_ratio: float
     note: str = ""
+
+    def with_note(self, note: str) -> Row:
+        return replace(self, note=note)
 
 
 def compare(sides: Mapping[str, Callable[[], object]], amount: float, unit: str, rounds: int) -> list[Row]:
@@ -59,12 +62,13 @@ def _times(base: list[float], other: list[float]) -> float:
 
 
 def markdown(rows: list[Row]) -> str:
-    """A table; `cpu` columns are by processor time."""
-    head = "| what | per second | × plain | per cpu second | × plain (cpu) | unit | note |\n|---|---:|---:|---:|---:|---|---|\n"
-    return head + "".join(
-        f"| {r.what} | {r.rate:.3g} | {r.ratio:.2f} | {r.cpu_rate:.3g} | {r.cpu_ratio:.2f} | {r.unit} | {r.note} |\n"
-        for r in rows
-    )
+    """A table; the `cpu` columns are by processor time."""
+    head = "| what | per second | × plain | per cpu second | × plain (cpu) | unit | note |"
+    lines = [head, "|---|---:|---:|---:|---:|---|---|"]
+    for r in rows:
+        figures = f"{r.rate:.3g} | {r.ratio:.2f} | {r.cpu_rate:.3g} | {r.cpu_ratio:.2f}"
+        lines.append(f"| {r.what} | {figures} | {r.unit} | {r.note} |")
+    return "\n".join(lines) + "\n"
 
 
 def as_dicts(rows: list[Row]) -> list[dict[str, object]]:

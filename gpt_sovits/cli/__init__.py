@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from gpt_sovits.cli import doctor, evaluate, models, speak, text, training
+from gpt_sovits.cli import bench, doctor, evaluate, finetune, models, speak, text, training
 from gpt_sovits.core.errors import GPTSoVITSError
 
 app = typer.Typer(
@@ -25,10 +25,12 @@ app = typer.Typer(
 app.command("tts")(speak.tts)
 app.command("batch")(speak.batch)
 app.command("demo")(speak.demo)
+app.command("finetune")(finetune.finetune)
 app.add_typer(training.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(models.app, name="models")
 app.command("text")(text.text)
+app.add_typer(bench.app, name="bench")
 app.command("doctor")(doctor.doctor)
 
 

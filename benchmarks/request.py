@@ -1,0 +1,35 @@
+"""The whole pipeline: the demo's request through one model, with the plain and the compiled decode step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import yaml
+
+from benchmarks.sides import Row, compare
+from gpt_sovits import TTS
+from gpt_sovits.core.resources import resource
+
+
+def measure(name: str, device: str, rounds: int) -> list[Row]:
+    """Requests per second; the note says where the time of the last one went."""
+    demo = resource("res", "demo")
+    request = yaml.safe_load((demo / "demo.yaml").read_text(encoding="utf8"))
+    request["reference"] = demo / request["reference"]
+    plain = TTS(name, device)
+    plain.parts.text2semantic.fast = None
+    voices = {"plain step": plain, "as loaded": TTS(name, device)}
+    if plain.parts.device.type == "cpu":
+        voices["int8 and bfloat16"] = TTS(name, device, precision="int8")
+    notes: dict[str, str] = {}
+
+    def side(what: str, tts: TTS) -> Callable[[], object]:
+        def work() -> None:
+            audio = tts.speak(**request, retries=0, max_codes=250)
+            shares = ", ".join(f"{stage} {1000 * t:.0f} ms" for stage, t in audio.timings.items())
+            notes[what] = f"{audio.seconds:.1f} s of sound: {shares}"
+
+        return work
+
+    rows = compare({what: side(what, tts) for what, tts in voices.items()}, 1, "requests/s", rounds)
+    return [row.with_note(notes[row.what]) for row in rows]

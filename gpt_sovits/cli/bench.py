@@ -1,0 +1,88 @@
+"""`gpt-sovits bench`: how fast this machine is, each form beside a plain one in the same run."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+
+from gpt_sovits.cli.options import Device, Model
+from gpt_sovits.core.errors import ConfigError
+
+app = typer.Typer(help="Measure: sampler (stage 1), decode (stage 2), pipeline.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+Out = Annotated[Path | None, typer.Option("--out", help="write the table to this file, too")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="processor threads")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="how often each form takes its turn")]
+
+
+@app.command()
+def sampler(
+    device: Device = "cpu",
+    batch: Annotated[list[int] | None, typer.Option("--batch", help="rows side by side (default 1 and 16)")] = None,
+    new: Annotated[int, typer.Option("--new", min=2, help="new codes per row")] = 400,
+    threads: Threads = 1,
+    as_json: Json = False,
+    out: Out = None,
+) -> None:
+    """Codes per second of stage 1: 24 layers of 512, 200 phones and 100 prompt codes, no end mark."""
+    from gpt_sovits.core.device import pick_device
+
+    chunk = max(1, new // 20)
+    rows = _benchmark("sampler", threads).measure(pick_device(device), batch or [1, 16], new, chunk)
+    _report(f"Stage 1, {new} new codes, {threads} thread(s), {device}", rows, as_json, out)
+
+
+@app.command()
+def decode(
+    device: Device = "cpu",
+    codes: Annotated[int, typer.Option("--codes", min=4, help="codes of 40 ms to speak")] = 100,
+    rounds: Rounds = 5,
+    threads: Threads = 1,
+    as_json: Json = False,
+    out: Out = None,
+) -> None:
+    """Seconds of sound per second of stage 2, at the v2 size."""
+    from gpt_sovits.core.device import pick_device
+
+    rows = _benchmark("vocoder", threads).measure(pick_device(device), codes, rounds)
+    _report(f"Stage 2, {codes} codes, {threads} thread(s), {device}", rows, as_json, out)
+
+
+@app.command()
+def pipeline(
+    model: Model = "tiny",
+    device: Device = "cpu",
+    rounds: Rounds = 5,
+    threads: Threads = 1,
+    as_json: Json = False,
+    out: Out = None,
+) -> None:
+    """Requests per second of the demo's sentence."""
+    rows = _benchmark("request", threads).measure(model, device, rounds)
+    _report(f"Whole pipeline, model {model}, {threads} thread(s), {device}", rows, as_json, out)
+
+
+def _benchmark(name: str, threads: int) -> ModuleType:
+    import torch
+
+    torch.set_num_threads(threads)
+    try:
+        return importlib.import_module(f"benchmarks.{name}")
+    except ModuleNotFoundError as error:
+        raise ConfigError("the folder benchmarks is not here: run this from a checkout of the source") from error
+
+
+def _report(title: str, rows: list[Any], as_json: bool, out: Path | None) -> None:
+    from benchmarks.sides import as_dicts, markdown  # type: ignore[import-not-found, unused-ignore]
+    from gpt_sovits.core.files import write_text
+
+    table = f"# {title}\n\n{markdown(rows)}"
+    if out is not None:
+        write_text(out, table)
+    typer.echo(json.dumps({"title": title, "rows": as_dicts(rows)}, indent=1) if as_json else table)
