@@ -73,7 +73,11 @@ class Synthesizer(nn.Module):
 
     def encode(self, hubert: Tensor) -> Tensor:
         """Semantic codes [t] of the content features [1, c, f] of one recording; t is f // 2."""
-        if hubert.ndim != 3 or hubert.shape[:2] != (1, self.config.quantizer.width) or hubert.shape[2] < FRAMES_PER_CODE:
+        if (
+            hubert.ndim != 3
+            or hubert.shape[:2] != (1, self.config.quantizer.width)
+            or hubert.shape[2] < FRAMES_PER_CODE
+        ):
             wanted = f"[1, {self.config.quantizer.width}, {FRAMES_PER_CODE} or more]"
             raise InputError(f"content features must be {wanted}; got {list(hubert.shape)}")
         return self.encode_batch(hubert)[0]
@@ -257,7 +261,10 @@ class Synthesizer(nn.Module):
         speaker_embeddings: list[Tensor] | None,
         speed: float,
     ) -> None:
-        for what, ids, size in (("codes", codes, self.config.quantizer.codes), ("phones", phones, self.config.phonemes)):
+        for what, ids, size in (
+            ("codes", codes, self.config.quantizer.codes),
+            ("phones", phones, self.config.phonemes),
+        ):
             if ids.ndim != 1 or len(ids) == 0 or not 0 <= int(ids.min()) <= int(ids.max()) < size:
                 raise InputError(f"{what} must be a row of numbers in 0 to {size - 1}; got shape {list(ids.shape)}")
         bins, wanted = self.config.spectrogram.bins, self.config.speaker
@@ -301,7 +308,7 @@ class Synthesizer(nn.Module):
             source = generator if generator is not None else torch.default_generator
             noise = normal(tuple(mean.shape), source, mean)
         z = mean + noise * log_deviation.exp() * noise_scale
-        return self.generator(self.flow.reverse(z, mask, style) * mask, style)[:, 0]
+        return self.generator(self.flow.reverse(z, mask, style) * mask, style)[:, 0].float()
 
     def _quantize(self, hubert: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """Code vectors per frame [b, c, frames] and commitment loss."""

@@ -67,6 +67,12 @@ def import_files(
     if not chosen:
         return Imported(shared=tuple(path for path, _ in shared))
     bundle, notes = build_model(chosen, name or _name_of(chosen), home, _base(chosen, base))
+    if "s2" in chosen and chosen["s2"].lora and bundle.manifest.base is None:
+        family = bundle.manifest.family
+        notes = (
+            *notes,
+            f"{chosen['s2'].path} is a LoRA: import the {family} model too, then this file with --base {family}",
+        )
     return Imported((bundle,), tuple(path for path, _ in shared), (*notes, *still_missing(bundle)))
 
 

@@ -8,13 +8,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from gpt_sovits.core.bundle import find_model, find_shared
+from ar import load_text2semantic, save_text2semantic
+from gpt_sovits.core.bundle import Bundle, find_model, find_shared
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.exchange.importing import import_files
 from gpt_sovits.exchange.pretrained import import_pretrained
 from gpt_sovits.models import describe, removable
+from gpt_sovits.pipeline import TTS
 from gpt_sovits.pipeline.parts import load_parts
 from gpt_sovits.pipeline.text import read_sentence
+from gpt_sovits.train.bundle import install_part
+from prep.config import PrepConfig
+from prep.run import make_recipe
+from sovits import load_sovits
 from tests.exchange import public_files
 
 HUBERT = {
@@ -63,7 +69,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_everything_is_found_and_a_voice_speaks(tree: Path, public: Path, store: Path) -> None:
+def test_everything_is_found_and_a_voice_speaks(
+    tree: Path, public: Path, store: Path, clips: Path, tmp_path: Path
+) -> None:
     before = import_files([public / "voice-e15.ckpt", public / "voice_e8_s120.pth"]).models[0]
     assert before.missing() == ["chinese-hubert-base", "chinese-roberta-wwm-ext-large"]
     lines: list[str] = []
@@ -79,12 +87,26 @@ def test_everything_is_found_and_a_voice_speaks(tree: Path, public: Path, store:
     assert parts.front_end == "public" and parts.prompt_silence == 0.6
     sentence = read_sentence(parts, "你好。", "zh")
     assert sentence.bert is not None and sentence.bert.abs().sum() > 0
+    options = {"language": "en", "max_codes": 12, "retries": 0, "seed": 1}
+    audio = TTS(parts).speak("Hello there.", reference=clips / "ben_en_1.ogg", **options)
+    assert audio.rate == 32000 and audio.seconds > 0.4
+    check_training(tmp_path / "trained", second)
     again = import_pretrained(tree)
     assert [bundle.folder for bundle in again.models] == [bundle.folder for bundle in found.models]
     with pytest.raises(CheckpointError, match="shared:chinese-hubert-base is needed by v1, v2, voice"):
         removable("shared:chinese-hubert-base")
     removable("voice").delete()
     assert not (store / "voice").exists()
+
+
+def check_training(out: Path, source: Bundle) -> None:
+    """What preparing and training take from an imported model, and what they leave behind."""
+    assert make_recipe(out, source, ["text", "semantic"], "cpu", False, PrepConfig()).compat
+    assert load_sovits(source.need("s2")).posterior is not None
+    save_text2semantic(out / "s1.safetensors", load_text2semantic(source.need("s1")))
+    trained = install_part(out, source, "s1")
+    assert trained.manifest.front_end == "public" and trained.manifest.family == "v2"
+    assert trained.need("s1") == out / "s1.safetensors" and trained.need("hubert").parent == out
 
 
 def test_shared_parts_are_not_mixed_up(tree: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_generate(tmp_path: Path) -> None:
 
 
 def test_no_code_is_lost_at_the_length_limit(tmp_path: Path) -> None:
-    """The public callers take as many codes from the end as the loop counted, one too few when it ran into its limit."""
+    """The public callers take as many codes from the end as the loop counted: one too few at its limit."""
     model = load_text2semantic(public_files.write_s1(tmp_path / "s1.ckpt"))
     phones, prompt = torch.arange(1, 15), torch.arange(7)
     options = GenerateOptions(top_k=1, max_new_tokens=9)
