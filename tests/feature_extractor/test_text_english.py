@@ -143,3 +143,18 @@ def test_homographs_of_g2p_en_are_read_without_importing_it() -> None:
 )
 def test_numbers(words: str, expected: str) -> None:
     assert words == expected
+
+
+@pytest.mark.parametrize(
+    "unit", ["مرحبا ", " ", "$1-", "a@a", "IV ", "Dr. ", "1/2 ", "'", "#a", "3x4", "\ud800a", "A1"]
+)
+def test_normalising_takes_linear_time(unit: str) -> None:
+    import time
+
+    def seconds(size: int) -> float:
+        start = time.process_time()
+        normalise((unit * size)[:size])
+        return time.process_time() - start
+
+    normalise(unit)
+    assert seconds(60000) < 8 * seconds(20000) + 0.2

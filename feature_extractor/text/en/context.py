@@ -85,6 +85,12 @@ def _general(place: Place) -> str:
         return "VBP"
     if place.previous in _OPENERS and place.following in _OBJECTS:
         return "VB"
+    if (
+        place.tag == "NNS"
+        and place.tag_before == "NN"
+        and place.following in {"as", "when", "while", "until", "because"}
+    ):
+        return "VBZ"
     if place.tag == "NN" and place.tag_before == "NNS" and place.tag_after in {"WRB", "RB", "DT", "JJR", "RBR"}:
         return "VBP"
     return place.tag
@@ -92,7 +98,8 @@ def _general(place: Place) -> str:
 
 def _used(place: Place) -> str:
     passive = place.previous in {"is", "are", "was", "were", "be", "been", "being"}
-    return "HABIT" if place.following == "to" and not passive else place.tag
+    after_noun = place.tag == "VBN" and place.tag_before[:2] == "NN"  # "a term used to denote"
+    return "HABIT" if place.following == "to" and not passive and not after_noun else place.tag
 
 
 def _read(place: Place) -> str:

@@ -31,6 +31,7 @@ _PUNCTUATION = str.maketrans("，。！？；：、’‘ʼ`´“”（）～‐
 
 def normalise(text: str) -> str:
     """Rewrite a text so that only words of Latin letters and the marks `, . ? ! … '` and hyphens remain."""
+    text = re.sub(r"\s{2,}", " ", text)
     text = re.sub(r"\d{19,}", lambda m: f" {digits(m[0])} ", ascii_digits(_plain(text)))
     text = rewrite(expand_abbreviations(text))
     for pattern, replace in _rules():
@@ -68,7 +69,7 @@ def _tidy(text: str) -> str:
     text = re.sub(r"\s*(?:\.\s?){2,}", "… ", text)
     text = re.sub(r"\s*[—–]+\s*|\s+-+\s+|--+", ", ", text)
     text = re.sub(r"[;:()\[\]{}]+", ",", text)
-    text = re.sub(r"[^A-Za-z'.,?!…\- ]+", " ", text)
+    text = re.sub(r" +", " ", re.sub(r"[^A-Za-z'.,?!…\- ]+", " ", text))
     text = re.sub(r"(?<![A-Za-z])['\-]+|['\-]+(?![A-Za-z'])", _lone_mark, text)
     text = re.sub(r"\s+([,.?!…])", r"\1", text)
     text = re.sub(r"[,.?!…](?:\s*[,.?!…])+", _strongest, text)
