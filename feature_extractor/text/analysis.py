@@ -170,7 +170,7 @@ def _analyse(
 
 def _padded(marked: Marked, compat: bool) -> Marked:
     """The text behind a full stop; with `compat` its spaces are single, as in the public one."""
-    kept = range(len(marked.text))
+    kept: Sequence[int] = range(len(marked.text))
     if compat and not marked.wishes:
         kept = [i for i in kept if marked.text[i : i + 2] != "  "]
     wishes = tuple(replace(wish, start=wish.start + 1, end=wish.end + 1) for wish in marked.wishes)
