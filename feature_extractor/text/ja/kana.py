@@ -62,7 +62,7 @@ def mora_phones() -> dict[str, str]:
         for kana, vowel in zip(row, "aiueo", strict=False)
         if kana != " "
     }
-    palatal = {}
+    palatal: dict[str, str] = {}
     for kana in "キギシジチニヒビピミリ":
         start = _PALATAL.get(kana, table[kana][0] + "y")
         palatal |= {kana + small: f"{start} {vowel}" for small, vowel in zip("ャュョェ", "auoe", strict=True)}

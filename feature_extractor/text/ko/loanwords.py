@@ -8,8 +8,8 @@ from feature_extractor.text.ko.jamo import put_together, take_apart
 _VOWELS = {"AA": "ㅏ", "AE": "ㅐ", "AH": "ㅓ", "AO": "ㅗ", "AW": "ㅏ우", "AY": "ㅏ이", "EH": "ㅔ", "ER": "ㅓ",
            "EY": "ㅔ이", "IH": "ㅣ", "IY": "ㅣ", "OW": "ㅗ", "OY": "ㅗ이", "UH": "ㅜ", "UW": "ㅜ"}  # fmt: skip
 _ONSETS = {"B": "ㅂ", "CH": "ㅊ", "D": "ㄷ", "DH": "ㄷ", "F": "ㅍ", "G": "ㄱ", "HH": "ㅎ", "JH": "ㅈ", "K": "ㅋ",
-           "L": "ㄹ", "M": "ㅁ", "N": "ㄴ", "P": "ㅍ", "R": "ㄹ", "S": "ㅅ", "SH": "ㅅ", "T": "ㅌ", "TH": "ㅅ", "V": "ㅂ",
-           "Z": "ㅈ", "ZH": "ㅈ", "W": "ㅇ", "Y": "ㅇ"}  # fmt: skip
+           "L": "ㄹ", "M": "ㅁ", "N": "ㄴ", "P": "ㅍ", "R": "ㄹ", "S": "ㅅ", "SH": "ㅅ", "T": "ㅌ", "TH": "ㅅ",
+           "V": "ㅂ", "Z": "ㅈ", "ZH": "ㅈ", "W": "ㅇ", "Y": "ㅇ"}  # fmt: skip
 _CODAS = {"M": "ㅁ", "N": "ㄴ", "NG": "ㅇ", "L": "ㄹ"}
 _STOPS = {"P": "ㅂ", "T": "ㅅ", "K": "ㄱ"}
 _SHORT = frozenset(["AE", "AH", "EH", "IH", "UH", "AA"])

@@ -86,8 +86,8 @@ def _units() -> dict[str, str]:
 
 
 def _url(match: re.Match[str]) -> str:
-    names = {".": "점", "/": "슬래시", "-": "하이픈", "_": "언더바", "@": "골뱅이", ":": "콜론", "?": "물음표", "=": "이퀄",
-             "&": "앤드", "#": "샵", "%": "퍼센트", "+": "플러스", "~": "물결"}  # fmt: skip
+    names = {".": "점", "/": "슬래시", "-": "하이픈", "_": "언더바", "@": "골뱅이", ":": "콜론", "?": "물음표",
+             "=": "이퀄", "&": "앤드", "#": "샵", "%": "퍼센트", "+": "플러스", "~": "물결"}  # fmt: skip
     text = re.sub(r"[A-Za-z]+", lambda m: f" {spoken_latin(m[0])} ", match[0])
     text = re.sub(r"\d+", lambda m: f" {one_by_one(m[0], '공')} ", text)
     return "".join(f" {names[char]} " if char in names else char for char in text)

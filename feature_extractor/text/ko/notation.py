@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from feature_extractor.text.ko.jamo import is_syllable, plain_vowels, take_apart
+from feature_extractor.text.ko.sounds import CLASSES
 from feature_extractor.text.notation import unknown_element
 from gpt_sovits.core.errors import TextError
-
-_SAID_FINALS = frozenset(["", *"ㄱㄴㄷㄹㅁㅂㅇ"])
-_ALL_FINALS = {"ㄲ": "ㄱ", "ㅋ": "ㄱ", "ㄳ": "ㄱ", "ㄺ": "ㄱ", "ㅅ": "ㄷ", "ㅆ": "ㄷ", "ㅈ": "ㄷ", "ㅊ": "ㄷ", "ㅌ": "ㄷ",
-               "ㅎ": "ㄷ", "ㅍ": "ㅂ", "ㅄ": "ㅂ", "ㄿ": "ㅂ", "ㄵ": "ㄴ", "ㄶ": "ㄴ", "ㄼ": "ㄹ", "ㄽ": "ㄹ", "ㄾ": "ㄹ",
-               "ㅀ": "ㄹ", "ㄻ": "ㅁ"}  # fmt: skip
 
 
 def pronounce(reading: str) -> list[str]:
@@ -35,5 +31,4 @@ def pronounce(reading: str) -> list[str]:
 def sounds(syllable: str) -> list[str]:
     """Phones of one syllable as it is pronounced; a coda that is not said so is said as its class."""
     onset, vowel, coda = take_apart(syllable)
-    coda = _ALL_FINALS.get(coda, coda)
-    return [onset, *plain_vowels(vowel), *coda]
+    return [onset, *plain_vowels(vowel), *CLASSES[coda]]

@@ -14,10 +14,7 @@ from gpt_sovits.core.resources import resource
 _BOUND = ("J", "E", "XS", "VCP")
 _STEM = ("VV", "VA", "VX", "XSV", "XSA", "VCN")
 # Nouns that take ㄴ after another noun in a compound.
-_INSERTING = frozenset(
-    ["잎", "일", "약", "역", "여름", "이불", "유", "용", "염", "열차", "엿", "요", "윷", "연필", "여성", "야구", "양말", "여행", "요리", "영화", "이야기", "연구", "역할", "이름", "얘기", "연기", "요법", "여우"]
-)
-_INSERTING_AFTER = frozenset(["잎", "이불", "약", "여름", "엿", "역", "용", "유", "연필", "염", "열차", "여우", "양말", "요"])
+_INSERTING = frozenset(["잎", "이불", "약", "여름", "엿", "역", "용", "유", "연필", "염", "열차", "여우", "양말", "요"])
 # Numerals whose ㄹ makes the counter after them tense: 열 개, 여덟 살.
 _TENSING_NUMERALS = frozenset(["열", "여덟"])
 
@@ -86,4 +83,4 @@ def _inserts(tokens: list[tuple[str, str]], number: int) -> bool:
     """Whether a token is the second part of a compound that takes ㄴ."""
     (before, tag_before), (word, tag) = tokens[number - 1], tokens[number]
     nouns = tag_before.startswith(("NN", "XPN", "XR", "MM")) and tag.startswith(("NN", "XSN"))
-    return nouns and word in _INSERTING_AFTER and tag_before[:4] != "NNBC" and bool(before)
+    return nouns and word in _INSERTING and tag_before[:4] != "NNBC" and bool(before)
