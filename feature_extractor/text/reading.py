@@ -124,6 +124,6 @@ def join_readings(readings: Sequence[Reading], separator: str = "") -> Reading:
     return Reading(
         [phone for reading in readings for phone in reading.phones],
         separator.join(reading.normalised for reading in readings if reading.normalised),
-        [n for count in known for n in count] if len(known) == len(counts) else None,
+        [n for count in known for n in count] if len(known) == len(counts) and not separator else None,
         tuple(source for reading in readings for source in reading.sources) if traced else (),
     )

@@ -90,6 +90,11 @@ def test_spans_count_the_text_as_written() -> None:
     ]
 
 
+def test_neighbouring_marks_have_no_character_counts_where_the_language_has_none() -> None:
+    (segment,) = analyse("{00|B}{0|D}", "zh", compat=True, pad_short=False).segments
+    assert (segment.language, segment.normalised, segment.word2ph) == ("en", "00 0", None)
+
+
 @pytest.mark.parametrize(
     ("text", "language", "message"),
     [
