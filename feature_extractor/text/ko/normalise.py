@@ -90,7 +90,7 @@ def _url(match: re.Match[str]) -> str:
              "=": "이퀄", "&": "앤드", "#": "샵", "%": "퍼센트", "+": "플러스", "~": "물결"}  # fmt: skip
     text = re.sub(r"[A-Za-z]+", lambda m: f" {spoken_latin(m[0])} ", match[0])
     text = re.sub(r"\d+", lambda m: f" {one_by_one(m[0], '공')} ", text)
-    return "".join(f" {names[char]} " if char in names else char for char in text)
+    return "".join(f" {names[char]} " if char in names else char for char in text).strip()
 
 
 def _date(match: re.Match[str]) -> str:
@@ -172,6 +172,10 @@ def _rules() -> list[Rule]:
         (r"(?<!\d)(\d{4})[/.\-]\s?(\d{1,2})[/.\-]\s?(\d{1,2})(?!\d)\.?", _date),
         (rf"(?<![\d/])(\d{{1,2}})/(\d{{1,2}})(?=\s?\({_DAYS}\))", lambda m: f"{m[1]}월 {m[2]}일"),
         (rf"\(({_DAYS})\)", lambda m: f" {m[1]}요일,"),
+        (
+            r"(?<![\d.])(\d)[.·](\d{1,2})(?=\s?(?:민주|운동|절|전쟁|혁명|항쟁))",
+            lambda m: one_by_one(m[1] + m[2]),
+        ),
         (r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2}))?(?![\d:])", _time),
         (r"(?<!\d)(\d{1,3}):(\d{1,3})(?!\d)", _score),
         (r"(?<!\d)(\d{1,2})-(\d{1,2})(?=(?:으로|로)?\s?(?:승리|이겼|이기|졌|패|비겼|앞서))", _score),
