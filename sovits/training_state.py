@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,14 +91,15 @@ def _read(path: str | Path, rename: Callable[[dict[str, Tensor]], dict[str, Tens
     if any(name.startswith("cfm.") for name in public):
         raise CheckpointError(f"{origin} is a training of v3 or v4, whose decoder this version does not train")
     weights = rename(public)
-    if not isinstance(tree, Mapping) or tree.get("optimizer") is None:
-        return NetworkState(origin, weights)
+    epochs = whole_number(tree, "iteration", origin)
+    if tree.get("optimizer") is None:
+        return NetworkState(origin, weights, epochs)
     stored = optimizer_state(tree["optimizer"], origin)
     names = order(public, stored, origin)
     moments = _moments(stored, [(name, public[name]) for name in names], origin)
     renamed = dict(zip(rename({name: public[name] for name in names}), moments, strict=True))
     known = {name: entry for name, entry in renamed.items() if entry}
-    return NetworkState(origin, weights, whole_number(tree, "iteration", origin), known)
+    return NetworkState(origin, weights, epochs, known)
 
 
 def _generator_order(names: Iterable[str], stored: OptimizerState, origin: str) -> list[str]:

@@ -25,6 +25,12 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="name=value for the
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="optimizer steps in place of the recipe's epochs")]
 Minutes = Annotated[float | None, typer.Option("--minutes", help="stop after so many minutes")]
 Seed = Annotated[int | None, typer.Option("--seed", help="of noise, segments and dropout")]
+Begin = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--resume-public", help="go on from a training of the public project: its G_ file (and D_ file), or its .ckpt"
+    ),
+]
 Restart = Annotated[bool, typer.Option("--restart", help="start over where --out holds an earlier run")]
 
 
@@ -39,6 +45,7 @@ def s1(
     minutes: Minutes = None,
     seed: Seed = None,
     restart: Restart = False,
+    begin: Begin = None,
     device: o.Device = "auto",
     verbose: o.Verbose = False,
 ) -> None:
@@ -58,6 +65,7 @@ def s1(
             device=device,
             max_steps=steps,
             max_minutes=minutes,
+            begin=begin or (),
         )
     )
 
@@ -73,6 +81,7 @@ def s2(
     minutes: Minutes = None,
     seed: Seed = None,
     restart: Restart = False,
+    begin: Begin = None,
     device: o.Device = "auto",
     verbose: o.Verbose = False,
 ) -> None:
@@ -92,6 +101,7 @@ def s2(
             device=device,
             max_steps=steps,
             max_minutes=minutes,
+            begin=begin or (),
         )
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from ar.data import Text2SemanticDataModule
 from ar.task import Text2SemanticTask
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.train.bundle import install_part
+from gpt_sovits.train.public import begin_s1
 from gpt_sovits.train.run import Trained, fit, read_recipe, split_overrides
 
 RECIPE = "train/s1"
@@ -30,10 +31,12 @@ def train_s1(
     device: str = "auto",
     max_steps: int | None = None,
     max_minutes: float | None = None,
+    begin: Sequence[str | Path] = (),
 ) -> Trained:
     """Fine-tune a model's first stage, or train an untrained one; arguments, results and errors as `train_s2`.
 
-    `out` may be the folder a second stage was trained into: both trained parts are kept.
+    `out` may be the folder a second stage was trained into: both trained parts are kept. `begin` is one file: a
+    Lightning checkpoint of the public training, or weights.
     """
     run, rest = split_overrides(overrides, max_steps, max_minutes, seed)
     recipe = read_recipe(Text2SemanticTrainingConfig, RECIPE if config is None else config, rest)
@@ -41,7 +44,7 @@ def train_s1(
     network = load_text2semantic(source.need("s1")).train()
     settings = recipe.data.model_copy(update={"symbols": source.manifest.symbols})
     data = Text2SemanticDataModule(Path(experiment), settings, network.config.bert_width)
-    task = Text2SemanticTask(network, recipe)
+    task = Text2SemanticTask(network, recipe, begin_s1(begin, network))
     fitted = fit("s1", task, data, target, run, recipe.epochs, device, resume, lambda: network, "val_loss")
     progress = fitted.progress
     weights = target / "s1.safetensors"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from gpt_sovits.core.bundle import Bundle, find_model
 from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.train.bundle import install_part
+from gpt_sovits.train.public import begin_s2
 from gpt_sovits.train.run import Trained, fit, read_recipe, split_overrides
 from sovits.checkpoint import load_sovits, save_sovits
 from sovits.data import SynthesizerDataModule
@@ -39,6 +40,7 @@ def train_s2(
     device: str = "auto",
     max_steps: int | None = None,
     max_minutes: float | None = None,
+    begin: Sequence[str | Path] = (),
 ) -> Trained:
     """Fine-tune a model's second stage, or train an untrained one.
 
@@ -55,6 +57,8 @@ def train_s2(
         resume: False starts over from `model` even when `out` holds a checkpoint.
         max_steps: optimizer steps in place of the recipe's epochs.
         max_minutes: stop after so many minutes of training.
+        begin: files of the public training to go on from, in place of the model's own weights: `G_….pth` and `D_….pth`,
+            or a pretrained pair. The recipe's epochs come on top of theirs.
 
     Raises:
         DatasetError: the folder is incomplete or holds nothing usable.
@@ -70,7 +74,8 @@ def train_s2(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
         judges = _judges(source, recipe)
-    task = SynthesizerTask(network, recipe.task, judges, steps_per_epoch=len(data.train_dataloader()))
+    begun = begin_s2(begin, network, judges)
+    task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun)
     fitted = fit("s2", task, data, target, run, recipe.epochs, device, resume, lambda: task.trained, "val/mel_distance")
     progress = fitted.progress
     info = {"steps": task.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}

@@ -26,7 +26,17 @@ def test_options_arrive(
 
     monkeypatch.setattr(getattr(gpt_sovits.train, stage), f"train_{stage}", train)
     options = ("--set", "epochs=2", "--set", "run.log_every=1", "--steps", "7", "--minutes", "2.5", "--seed", "3")
-    rest = ("--restart", "--device", "cpu", "--config", "train/x")
+    rest = (
+        "--restart",
+        "--device",
+        "cpu",
+        "--config",
+        "train/x",
+        "--resume-public",
+        "G.pth",
+        "--resume-public",
+        "D.pth",
+    )
     done = run("train", stage, tmp_path / "exp", "--out", tmp_path / "out", "--model", "m", *options, *rest)
     assert done.code == code
     assert done.out.startswith(f"{tmp_path}/w  5 steps  0.2 min  {'stopped early' if stopped else 'finished'}")
@@ -37,6 +47,7 @@ def test_options_arrive(
         "device": "cpu",
         "max_steps": 7,
         "max_minutes": 2.5,
+        "begin": [Path("G.pth"), Path("D.pth")],
     }
 
 

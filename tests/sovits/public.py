@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from gpt_sovits.core.checkpoint import load_weights
+from gpt_sovits.core.config import load_config
+from sovits.config import GeneratorConfig, ResidualBlocks, SynthesizerConfig
 from sovits.convert import config_from_public, from_public
 from sovits.model import Synthesizer
 from tests import golden_data
@@ -34,6 +36,13 @@ def small_model(version: str) -> Synthesizer:
     model = Synthesizer(config_from_public(public_config(version), weights))
     load_weights(model, from_public(weights), "the golden weights")
     return model.eval()
+
+
+def tiny_config() -> SynthesizerConfig:
+    """Debug size, but with the parts that public networks have, so that its weights have public names."""
+    blocks = ResidualBlocks(kernels=(3, 5, 7), dilations=((1,), (1,), (1,)))
+    generator = GeneratorConfig(channels=16, widths=(8, 8, 8, 8, 8), blocks=blocks)
+    return load_config(SynthesizerConfig, "debug/s2").model_copy(update={"generator": generator})
 
 
 def case(version: str, name: str) -> dict[str, Tensor]:
