@@ -173,9 +173,12 @@ def _padded(marked: Marked, compat: bool) -> Marked:
     kept: Sequence[int] = range(len(marked.text))
     if compat and not marked.wishes:
         kept = [i for i in kept if marked.text[i : i + 2] != "  "]
-    wishes = tuple(replace(wish, start=wish.start + 1, end=wish.end + 1) for wish in marked.wishes)
-    text = "." + "".join(marked.text[i] for i in kept)
-    return Marked(text, wishes, [0, *(marked.places[i] for i in kept), marked.places[-1]])
+    # Before a digit the ASCII stop alone would make a decimal of it: .5.
+    stop = "。 " if not compat and marked.text.lstrip()[:1].isdigit() else "."
+    size = len(stop)
+    wishes = tuple(replace(wish, start=wish.start + size, end=wish.end + size) for wish in marked.wishes)
+    text = stop + "".join(marked.text[i] for i in kept)
+    return Marked(text, wishes, [*[0] * size, *(marked.places[i] for i in kept), marked.places[-1]])
 
 
 def _assemble(readings: list[tuple[Run, Reading]], places: Sequence[int], ids: Mapping[str, int]) -> TextAnalysis:

@@ -106,3 +106,12 @@ def test_what_decided_each_word_is_told() -> None:
         sources = read_chinese("我得走，重庆的行长", "v2", compat).sources
         assert "".join(source.text for source in sources) == "我得走,重庆的行长"
         assert sum(source.phones for source in sources) == 17
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "spoken"), [("3", "zh", ".三"), ("5折", "yue", ".五折"), ("3", "en", ". three")]
+)
+def test_a_short_text_that_begins_with_a_digit_is_no_decimal(text: str, language: str, spoken: str) -> None:
+    result = analyse(text, language)
+    assert result.normalised == spoken
+    assert (result.segments[0].start, result.segments[-1].end) == (0, len(text))
