@@ -62,3 +62,10 @@ def test_a_request_does_not_change() -> None:
 
 def test_every_field_is_explained() -> None:
     assert all(field.description for field in Request.model_fields.values())
+
+
+def test_the_public_cut_is_the_default_of_compat_only() -> None:
+    given = {"text": "Hi.", "reference": "a.wav"}
+    assert parse_request(given).cutting == "auto"
+    assert parse_request({**given, "compat": True}).cutting == "cut1"
+    assert parse_request({**given, "compat": True, "cut": "auto"}).cutting == "auto"
