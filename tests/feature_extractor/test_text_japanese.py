@@ -91,6 +91,11 @@ def test_pinned_readings_come_out_as_written() -> None:
         assert "ky" not in reading.phones
 
 
+def test_a_particle_belongs_to_the_pinned_phrase_before_it() -> None:
+    phones = read_japanese("橋を渡る", "v2", False, [Pin(0, 1, "ハシ'")]).phones
+    assert " ".join(phones) == "h a [ sh i ] o UNK w a [ t a r u"
+
+
 def test_an_opt_out_of_normalisation() -> None:
     assert "マイナス" not in read_japanese("気温は-5", "v2", False, [Pin(3, 5, None)]).normalised
 

@@ -87,6 +87,11 @@ def test_pinned_readings_come_out_as_written() -> None:
         assert "ㄱㅜㄱㅁㅜㄹ" in phones
 
 
+def test_spaces_around_pinned_readings_are_kept() -> None:
+    phones = read_korean("이 국물 좋다", "v2", False, [Pin(2, 4, "국물")]).phones
+    assert "".join(phones) == "ㅇㅣ空ㄱㅜㄱㅁㅜㄹ空ㅈㅗㅌㅏ"
+
+
 def test_an_opt_out_of_normalisation() -> None:
     assert "더하기" in read_korean("5+3=8", "v2", False).normalised
     assert "더하기" not in read_korean("5-3", "v2", False, [Pin(0, 3, None)]).normalised

@@ -10,7 +10,7 @@ from feature_extractor.text.ko.normalise import normalise, verbatim
 from feature_extractor.text.ko.notation import pronounce, sounds
 from feature_extractor.text.ko.public import read_public
 from feature_extractor.text.ko.words import pronounce_words
-from feature_extractor.text.reading import Pin, Reading, Source, read_around
+from feature_extractor.text.reading import Pin, Reading, Source, join_readings, read_around
 from feature_extractor.text.symbols import symbol_ids
 from gpt_sovits.core.errors import TextError
 
@@ -29,8 +29,20 @@ def read_korean(text: str, symbols: str, compat: bool, pins: Sequence[Pin] = ())
     if compat:
         return read_around(text, pins, read_public, pronounce)
     return read_around(
-        text, pins, lambda piece: _read(normalise(piece)), pronounce, lambda piece: _read(verbatim(piece))
+        text,
+        pins,
+        lambda piece: _spaced(_read(normalise(piece)), piece, text),
+        pronounce,
+        lambda piece: _spaced(_read(verbatim(piece)), piece, text),
     )
+
+
+def _spaced(reading: Reading, piece: str, text: str) -> Reading:
+    """The reading of a piece of a text with the spaces that stand between the piece and its neighbours."""
+    space = Reading(["空"], " ", None, (Source(" ", 1, "space"),))
+    before = [space] if piece[:1] == " " and not text.startswith(piece) else []
+    after = [space] if piece[-1:] == " " and not text.endswith(piece) and reading.phones else []
+    return join_readings([*before, reading, *after]) if before or after else reading
 
 
 def _read(normalised: str) -> Reading:
