@@ -177,9 +177,8 @@ def bombs() -> dict[str, bytes]:
 
 
 def every(mark: str) -> Iterator[tuple[str, bytes]]:
-    """All of them, named."""
+    """All that would act, named."""
     for name, (function, args) in calls(mark).items():
         for protocol in PROTOCOLS:
             yield f"{name}, protocol {protocol}", called(function, *args, protocol=protocol)
     yield from instructions(mark).items()
-    yield from bombs().items()

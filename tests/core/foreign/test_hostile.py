@@ -41,8 +41,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for name, data in good.items():
         (folder / "good" / name).write_bytes(data)
     names = {}
-    for number, (case, description) in enumerate(hostile.every(str(folder / "mark"))):
-        for container, wrap in material.CONTAINERS.items():
+    bombs = [(name, data, ("zip",)) for name, data in hostile.bombs().items()]
+    acts = [(name, data, tuple(material.CONTAINERS)) for name, data in hostile.every(str(folder / "mark"))]
+    for number, (case, description, containers) in enumerate([*acts, *bombs]):
+        for container in containers:
+            wrap = material.CONTAINERS[container]
             path = folder / "bad" / f"{number}.{container}"
             path.write_bytes(wrap(description))
             names[str(path)] = f"{case} in {container}"
