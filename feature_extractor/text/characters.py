@@ -11,7 +11,7 @@ def ascii_digits(text: str) -> str:
     """Decimal digits of every script as 0-9."""
     if text.isascii():
         return text
-    return re.sub(r"[^\x00-\x7f]", lambda m: str(unicodedata.decimal(m[0], m[0])), text)
+    return re.sub(r"[^\D0-9]", lambda m: str(unicodedata.decimal(m[0])), text)
 
 
 def read_pairs(path: Path) -> dict[str, str]:

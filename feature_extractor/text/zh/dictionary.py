@@ -24,21 +24,18 @@ class WordDictionary:
     def __init__(self) -> None:
         self._table = SortedTable(resource("res", "text", "zh", "words.tsv"))
         self._group = lru_cache(maxsize=8192)(self._parse)
+        self._rests = lru_cache(maxsize=8192)(self._parse_rests)
 
     def words_at(self, text: str, start: int) -> list[tuple[int, float]]:
         """Ends (the place of the last character) and log shares of the words that begin at a place, shortest first.
 
         Where none begins, the character alone counts as one of the rarest.
         """
-        single = self._group(text[start])
-        found = [(start, single["-"][0])] if single else []
-        group = self._group(text[start : start + 2]) if start + 1 < len(text) else None
-        if group:
-            for rest, (share, _) in group.items():
-                if rest == "-":
-                    found.append((start + 1, share))
-                elif text.startswith(rest, start + 2):
-                    found.append((start + 1 + len(rest), share))
+        found = [(start, share) for _, _, share in self._rests(text[start])]
+        if start + 1 < len(text):
+            for length, rest, share in self._rests(text[start : start + 2]):
+                if text.startswith(rest, start + 2):
+                    found.append((start + length, share))
         return found or [(start, _UNLISTED)]
 
     def __contains__(self, word: str) -> bool:
@@ -48,6 +45,11 @@ class WordDictionary:
         """The part of speech of a word, `x` when it is not listed."""
         found = self._group(word[:2]).get(word[2:] or "-")
         return found[1] if found else "x"
+
+    def _parse_rests(self, start: str) -> tuple[tuple[int, str, float], ...]:
+        """Offset of the last character, what follows the first two, and log share of every word of a group."""
+        rows = [("" if rest == "-" else rest, share) for rest, (share, _) in self._parse(start).items()]
+        return tuple((len(rest) + 1, rest, share) for rest, share in rows)
 
     def _parse(self, start: str) -> dict[str, Entry]:
         fields = self._table.get(start).split(" ")
