@@ -42,7 +42,7 @@ def test_the_life_of_a_model(run: Run, files: tuple[Path, Path], store: Path, tm
     assert run("models", "path", "ada").out.strip() == str(store / "ada")
     listed = run("models", "list").out
     assert any(line.startswith("ada  v2  zh en ja ko yue") and "needs chinese-" in line for line in listed.splitlines())
-    assert [row["name"] for row in json.loads(run("models", "list", "--json").out)] == ["ada", "tiny"]
+    assert {"ada", "tiny"} <= {row["name"] for row in json.loads(run("models", "list", "--json").out)}
     done = run("models", "export", "ada", "--to", tmp_path / "out")
     assert done.code == 0 and sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ada.ckpt", "ada.pth"]
     assert run("models", "export", "ada", "--to", tmp_path / "out").code == 1
