@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from feature_extractor.text.ko.numbers import decimal, native, sino
+from feature_extractor.text.ko.numbers import native, sino
 
 # Things, people and times: few of them are counted in native numerals, many in Sino-Korean ones.
 _FEW, _ALL = 49, 99
@@ -21,9 +21,7 @@ _NOT = {
     "개": "(?!월|국|년|소|사|교|조|항)",
     "번": r"(?!지|호|가|길|선|\s?(?:출구|버스|문제|국도|트랙|홀|타자|선수|게이트|창구|방|국|채널|줄))",
     "시": "(?!즌|리즈|청|장)", "배": "(?!럴)", "대": "(?![가-힣]*\\s?\\d)", "분의": "(?!\\d)", "장": "(?!에서)",
-    "달": "(?!러)", "통": "(?!계)", "곡": "", "판": "", "방": "", "집": "", "해": "(?!리)", "컵": "",
-    "돌": "", "팀": "",
-    "시간": "", "알": "", "병": "(?!장|동)", "도시": "",
+    "달": "(?!러)", "통": "(?!계)", "해": "(?!리)", "병": "(?!장|동)",
 }  # fmt: skip
 _ORDINALS = {1: "첫", 2: "두"}
 _DECADES = frozenset(range(10, 100, 10))
@@ -52,8 +50,3 @@ def spoken_count(match: re.Match[str]) -> str:
     if number == 0 or not 1 <= number % 100 <= limit:
         return sino(match[1]) + space + counter
     return native(number) + (space or " ") + counter
-
-
-def spoken_amount(number: str) -> str:
-    """Any other number."""
-    return decimal(number)
