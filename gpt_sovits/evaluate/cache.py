@@ -39,7 +39,8 @@ class ScoreCache:
             for line in path.read_text(encoding="utf8", errors="replace").splitlines():
                 try:
                     entry = json.loads(line)
-                    self._known[entry.pop("key")] = Taken(**entry)
+                    key = entry.pop("key")
+                    self._known[key] = Taken(**entry)
                 except (json.JSONDecodeError, TypeError, KeyError, AttributeError):
                     continue
 

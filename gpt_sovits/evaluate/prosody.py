@@ -53,8 +53,8 @@ def cepstra(sound: Sound) -> Array:
     places = torch.arange(MEL.bands, dtype=torch.float64)
     orders = torch.arange(1, COEFFICIENTS + 1, dtype=torch.float64)
     basis = torch.cos(math.pi / MEL.bands * orders[:, None] * (places + 0.5)) * math.sqrt(2 / MEL.bands)
-    # the cepstrum of amplitudes c(n) in ln|X| = c0 + 2 sum c(n) cos: the orthonormal basis holds sqrt(bands / 2) of it
-    return ((basis @ bands).T * math.sqrt(2 / MEL.bands) / 2).numpy()
+    # scaled to ln|X| = c0 + sum c(n) cos(n w), so that the distance below is one of spectra in dB
+    return ((basis @ bands).T * math.sqrt(2 / MEL.bands)).numpy()
 
 
 def warp(first: Array, second: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
