@@ -23,7 +23,10 @@ class FastGenerator(nn.Module):
         super().__init__()
         self.dtype = dtype
         take_off(generator)
-        self.inner = _flat(copy.deepcopy(generator)).to(dtype=dtype, memory_format=torch.channels_last).eval()
+        self.inner = _flat(copy.deepcopy(generator)).to(dtype).eval()
+        for value in self.inner.parameters():
+            if value.ndim == 4:
+                value.data = value.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, z: Tensor, style: Tensor) -> Tensor:
         """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1]."""
@@ -44,7 +47,7 @@ def prepare(model: Synthesizer) -> bool:
     stages = all(isinstance(stage, ResidualStage) for stage in generator.stages)
     if not stages or not isinstance(generator.head, ConvOut):
         return False
-    model.generator = FastGenerator(generator)
+    model.generator = FastGenerator(generator)  # type: ignore[assignment]  # both are modules of (z, style)
     return True
 
 
@@ -64,10 +67,10 @@ def _twin(conv: nn.Conv1d | nn.ConvTranspose1d) -> nn.Module:
     twin = kind(
         conv.in_channels,
         conv.out_channels,
-        (1, *conv.kernel_size),
-        (1, *conv.stride),
-        padding=(0, *conv.padding),
-        dilation=(1, *conv.dilation),
+        (1, conv.kernel_size[0]),
+        (1, conv.stride[0]),
+        padding=(0, conv.padding[0]),
+        dilation=(1, conv.dilation[0]),
         bias=conv.bias is not None,
     )
     with torch.no_grad():

@@ -76,6 +76,8 @@ class NativeStep:
             raise NotAvailable("there is no C compiler to build the decode step with")
         if config.width % 4 or config.feed_forward % 4:
             raise NotAvailable(f"widths {config.width} and {config.feed_forward} must divide by 4")
+        if config.head_width > 512:
+            raise NotAvailable(f"heads are {config.head_width} wide; at most 512 are provided for")
         self._library = built
         self._library.scratch_size.restype = c_int64
         self.precision = precision

@@ -23,7 +23,6 @@
 typedef float vf __attribute__((vector_size(64), aligned(4)));
 typedef int32_t vi __attribute__((vector_size(64), aligned(4)));
 typedef uint32_t vu __attribute__((vector_size(64), aligned(4)));
-typedef uint16_t vh __attribute__((vector_size(32), aligned(2)));
 
 typedef struct {
   int64_t n, k, kind;
@@ -59,9 +58,6 @@ static inline float total(vf a) {
   return s;
 }
 static inline vf load(const float *p) { return *(const vf *)p; }
-static inline vf load_half(const uint16_t *p) {
-  return (vf)(__builtin_convertvector(*(const vh *)p, vu) << 16);
-}
 static inline uint16_t to_half(float a) {
   uint32_t u;
   memcpy(&u, &a, 4);
@@ -233,53 +229,96 @@ static inline vf sums(vf *v) {
   return FOLD(v[0], v[1], 1);
 }
 
-#define ATTEND(NAME, TYPE, LOAD, ONE)                                                                           \
-  static void NAME(const float *q, const TYPE *keys, const TYPE *values, int64_t count, int64_t d,              \
-                   float *score, float *out) {                                                                  \
-    float scale = 1.0f / sqrtf((float)d);                                                                       \
-    for (int64_t s = 0; s < count; s += L) {                                                                    \
-      vf part[L];                                                                                               \
-      for (int i = 0; i < L; i++) {                                                                             \
-        vf a = {};                                                                                              \
-        const TYPE *k = keys + (s + i) * d;                                                                     \
-        int64_t j = 0;                                                                                          \
-        if (s + i < count) {                                                                                    \
-          for (; j + L <= d; j += L) a += load(q + j) * LOAD(k + j);                                            \
-          for (; j < d; j++) a[0] += q[j] * ONE(k + j);                                                         \
-        }                                                                                                       \
-        part[i] = a;                                                                                            \
-      }                                                                                                         \
-      vf dots = sums(part) * scale;                                                                             \
-      memcpy(score + s, &dots, sizeof dots);                                                                    \
-    }                                                                                                           \
-    float top = score[0];                                                                                       \
-    for (int64_t s = 1; s < count; s++) top = score[s] > top ? score[s] : top;                                  \
-    for (int64_t s = count; s % L; s++) score[s] = -INFINITY;                                                   \
-    vf sum = {};                                                                                                \
-    for (int64_t s = 0; s < count; s += L) {                                                                    \
-      vf e = exp_(load(score + s) - top);                                                                       \
-      memcpy(score + s, &e, sizeof e);                                                                          \
-    }                                                                                                           \
-    for (int64_t s = count; s % L; s++) score[s] = 0;                                                           \
-    for (int64_t s = 0; s < count; s += L) sum += load(score + s);                                              \
-    float share = 1.0f / total(sum);                                                                            \
-    int64_t j = 0;                                                                                              \
-    for (; j + 2 * L <= d; j += 2 * L) {                                                                        \
-      vf a[4][2] = {};                                                                                          \
-      for (int64_t s = 0; s < count; s += 4)                                                                    \
-        for (int i = 0; i < 4 && s + i < count; i++)                                                            \
-          for (int p = 0; p < 2; p++) a[i][p] += LOAD(values + (s + i) * d + j + p * L) * score[s + i];         \
-      for (int p = 0; p < 2; p++) {                                                                             \
-        vf all = ((a[0][p] + a[1][p]) + (a[2][p] + a[3][p])) * share;                                           \
-        memcpy(out + j + p * L, &all, sizeof all);                                                              \
-      }                                                                                                         \
-    }                                                                                                           \
-    for (; j < d; j++) {                                                                                        \
-      float a = 0;                                                                                              \
-      for (int64_t s = 0; s < count; s++) a += ONE(values + s * d + j) * score[s];                              \
-      out[j] = a * share;                                                                                       \
-    }                                                                                                           \
+/* BLOCK values of a head at a time, in whatever order PART brings them as two vectors; q is in the same order. */
+#define ATTEND(NAME, TYPE, PART, ONE, JOIN)                                                                         \
+  static inline vf NAME##_dot(const vf *q, const float *rest, const TYPE *k, int64_t blocks, int64_t d) {           \
+    vf a = {}, b = {};                                                                                              \
+    for (int64_t j = 0; j < blocks; j++) {                                                                          \
+      vf x, y;                                                                                                      \
+      PART(k + j * 2 * L, x, y);                                                                                    \
+      a += q[2 * j] * x;                                                                                            \
+      b += q[2 * j + 1] * y;                                                                                        \
+    }                                                                                                               \
+    a += b;                                                                                                         \
+    for (int64_t j = blocks * 2 * L; j < d; j++) a[0] += rest[j] * ONE(k + j);                                      \
+    return a;                                                                                                       \
+  }                                                                                                                 \
+  static void NAME(const float *q, const TYPE *keys, const TYPE *values, int64_t count, int64_t d, float *score,    \
+                   float *out) {                                                                                    \
+    int64_t blocks = d / (2 * L), whole = count - count % L, s;                                                     \
+    float scale = 1.0f / sqrtf((float)d);                                                                           \
+    vf parts[2 * MOST_BLOCKS], dots[L], sum = {};                                                                   \
+    for (int64_t j = 0; j < blocks; j++) JOIN(0, q + j * 2 * L, parts + 2 * j);                                     \
+    for (s = 0; s < whole; s += L) {                                                                                \
+      for (int i = 0; i < L; i++) {                                                                                 \
+        if (sizeof(TYPE) == 2) { /* measured: wins a quarter here and loses with floats */                          \
+          __builtin_prefetch(keys + (s + i + L) * d);                                                               \
+          __builtin_prefetch(values + (s + i) * d);                                                                 \
+        }                                                                                                           \
+        dots[i] = NAME##_dot(parts, q, keys + (s + i) * d, blocks, d);                                              \
+      }                                                                                                             \
+      vf all = sums(dots) * scale;                                                                                  \
+      memcpy(score + s, &all, sizeof all);                                                                          \
+    }                                                                                                               \
+    if (s < count) {                                                                                                \
+      for (int i = 0; i < L; i++)                                                                                   \
+        dots[i] = s + i < count ? NAME##_dot(parts, q, keys + (s + i) * d, blocks, d) : (vf){};                     \
+      vf all = sums(dots) * scale;                                                                                  \
+      memcpy(score + s, &all, sizeof all);                                                                          \
+    }                                                                                                               \
+    float top = score[0];                                                                                           \
+    for (s = 1; s < count; s++) top = score[s] > top ? score[s] : top;                                              \
+    for (s = 0; s < count; s += L) {                                                                                \
+      vf e = exp_(load(score + s) - top);                                                                           \
+      memcpy(score + s, &e, sizeof e);                                                                              \
+    }                                                                                                               \
+    for (s = count; s % L; s++) score[s] = 0;                                                                       \
+    for (s = 0; s < count; s += L) sum += load(score + s);                                                          \
+    float share = 1.0f / total(sum);                                                                                \
+    for (int64_t j = 0; j < blocks; j++) {                                                                          \
+      vf a[4][2] = {};                                                                                              \
+      const TYPE *v = values + j * 2 * L;                                                                           \
+      for (s = 0; s + 4 <= count; s += 4)                                                                           \
+        for (int i = 0; i < 4; i++) {                                                                               \
+          vf x, y;                                                                                                  \
+          PART(v + (s + i) * d, x, y);                                                                              \
+          a[i][0] += x * score[s + i];                                                                              \
+          a[i][1] += y * score[s + i];                                                                              \
+        }                                                                                                           \
+      for (int i = 0; i < 3; i++)                                                                                   \
+        if (s + i < count) {                                                                                        \
+          vf x, y;                                                                                                  \
+          PART(v + (s + i) * d, x, y);                                                                              \
+          a[i][0] += x * score[s + i];                                                                              \
+          a[i][1] += y * score[s + i];                                                                              \
+        }                                                                                                           \
+      for (int p = 0; p < 2; p++) parts[p] = ((a[0][p] + a[1][p]) + (a[2][p] + a[3][p])) * share;                   \
+      JOIN(1, out + j * 2 * L, parts);                                                                              \
+    }                                                                                                               \
+    for (int64_t j = blocks * 2 * L; j < d; j++) {                                                                  \
+      float a = 0;                                                                                                  \
+      for (s = 0; s < count; s++) a += ONE(values + s * d + j) * score[s];                                          \
+      out[j] = a * share;                                                                                           \
+    }                                                                                                               \
   }
+#define MOST_BLOCKS 16
+/* 32 floats as two halves */
+#define FLOATS(p, x, y) (x = load(p), y = load((p) + L))
+/* 32 bfloat16 as those in even places and those in odd ones, which needs no shuffle */
+#define HALVES(p, x, y)                         \
+  do {                                          \
+    vu both = *(const vu *)(p);                 \
+    x = (vf)(both << 16), y = (vf)(both & 0xffff0000u); \
+  } while (0)
+static inline void halves(int back, float *p, vf *two) { memcpy(back ? (void *)p : two, back ? (void *)two : p, 128); }
+static inline void by_parity(int back, float *p, vf *two) {
+  for (int i = 0; i < L; i++)
+    for (int odd = 0; odd < 2; odd++)
+      if (back) p[2 * i + odd] = two[odd][i];
+      else two[odd][i] = p[2 * i + odd];
+}
+#define JOIN_FLOATS(back, p, two) halves(back, (float *)(p), two)
+#define JOIN_HALVES(back, p, two) by_parity(back, (float *)(p), two)
 static inline float one_float(const float *p) { return *p; }
 static inline float one_half(const uint16_t *p) {
   uint32_t u = (uint32_t)*p << 16;
@@ -287,8 +326,8 @@ static inline float one_half(const uint16_t *p) {
   memcpy(&a, &u, 4);
   return a;
 }
-ATTEND(attend_float, float, load, one_float)
-ATTEND(attend_half, uint16_t, load_half, one_half)
+ATTEND(attend_float, float, FLOATS, one_float, JOIN_FLOATS)
+ATTEND(attend_half, uint16_t, HALVES, one_half, JOIN_HALVES)
 
 static void attention(const Net *net, const Call *call, const Room *room, int64_t layer, int me, int team) {
   int64_t c = net->width, d = c / net->heads, all = call->rows * net->heads;

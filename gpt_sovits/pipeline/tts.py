@@ -64,8 +64,8 @@ class TTS:
         if isinstance(model, Parts):
             self.parts = model
         else:
-            stages = (None if path is None else Path(path) for path in (s1, s2))
-            self.parts = load_parts(model, device, *stages, precision=precision)
+            first, second = (None if path is None else Path(path) for path in (s1, s2))
+            self.parts = load_parts(model, device, first, second, precision=precision)
         self._voices: Kept[Voice] = Kept(KEPT_BYTES)
         self._sentences: Kept[Sentence] = Kept(KEPT_BYTES)
         self._lock = threading.Lock()
