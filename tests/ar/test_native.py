@@ -1,0 +1,117 @@
+"""The compiled step: its arithmetic, what it keeps apart, and when it is not used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ar import Item, Text2SemanticConfig, Text2SemanticDecoder
+from ar.cache import KeyValueCache
+from ar.fast import prepare
+from ar.items import collate
+from ar.kernels import build
+from ar.kernels.native import NativeStep, Precision, quantise
+
+SIZES = {"layers": 2, "phones": 20, "codes": 1025, "eos": 1024}
+# widths of heads: a multiple of 32, of 16, and neither
+SHAPES = [(128, 4, 256), (64, 4, 100), (24, 2, 52)]
+TOLERANCE: dict[Precision, float] = {"float32": 1e-5, "bfloat16": 2e-2, "int8": 8e-2}
+
+
+def _model(width: int, heads: int, feed_forward: int) -> Text2SemanticDecoder:
+    torch.manual_seed(2)
+    config = Text2SemanticConfig(width=width, heads=heads, feed_forward=feed_forward, bert_width=None, **SIZES)
+    model = Text2SemanticDecoder(config).eval()
+    for layer in model.layers:
+        for linear in layer.modules():
+            if isinstance(linear, torch.nn.Linear):
+                torch.nn.init.normal_(linear.bias, std=0.1)
+    return model
+
+
+def _cache(model: Text2SemanticDecoder, lengths: list[int], dtype: torch.dtype, poison: float) -> KeyValueCache:
+    cache = KeyValueCache(model.config, len(lengths), 128, dtype)
+    for row, n in enumerate(lengths):
+        item = Item(torch.arange(n) % 20, None, torch.arange(3) + row)
+        cache.put(row, model.prefill(collate(model, [item]), 0)[1])
+        cache.keys[:, row, :, n + 3 :] = cache.values[:, row, :, n + 3 :] = poison
+    return cache
+
+
+@pytest.mark.parametrize("precision", list(TOLERANCE))
+@pytest.mark.parametrize("shape", SHAPES)
+@torch.inference_mode()
+def test_it_computes_the_plain_step(shape: tuple[int, int, int], precision: Precision) -> None:
+    """On a cache whose empty slots are NaN, for rows of different lengths and numbers of rows up to nine."""
+    model = _model(*shape)
+    step = NativeStep(model, precision, threads=1)
+    lengths = [1, 12, 13, 14, 29, 30, 60, 99, 7]
+    ours = _cache(model, lengths, step.cache_dtype, float("nan"))
+    plain = _cache(model, lengths, torch.float32, 0.0)
+    plain.open(max(lengths) + 3 + 2)
+    for t in range(2):
+        tokens = torch.arange(9) * 7 + t
+        expected = model.step(tokens, plain)
+        actual = step(tokens, range(9), ours, [n + 3 + t for n in lengths])
+        ours.position += 1
+        assert (actual - expected).abs().max() < TOLERANCE[precision] * expected.abs().max()
+
+
+@pytest.mark.parametrize("precision", list(TOLERANCE))
+@pytest.mark.parametrize("threads", [1, 2])
+@torch.inference_mode()
+def test_company_and_threads_change_no_bit(precision: Precision, threads: int) -> None:
+    model = _model(128, 4, 256)
+    lengths = [5, 40, 17, 33, 80, 2, 64]
+    alone, together = (NativeStep(model, precision, count) for count in (1, threads))
+    caches = [_cache(model, lengths, alone.cache_dtype, 1e4) for _ in range(2)]
+    tokens = torch.arange(7)
+    filled = [n + 3 for n in lengths]
+    singly = [alone(tokens[r : r + 1], [r], caches[0], filled[r : r + 1]) for r in range(7)]
+    assert torch.equal(torch.cat(singly), together(tokens, range(7), caches[1], filled))
+    order = [4, 0, 6, 2]
+    some = together(tokens[order], order, caches[1], [filled[r] for r in order])
+    assert torch.equal(some, torch.cat([singly[r] for r in order]))
+
+
+def test_eight_bits_are_rounded_to_the_nearest() -> None:
+    weight = torch.randn(7, 64)
+    whole, scale = quantise(weight)
+    assert whole.abs().max() == 127
+    assert ((whole * scale[:, None] - weight).abs() <= scale[:, None] / 2 + 1e-6).all()
+
+
+def test_changed_weights_are_noticed() -> None:
+    model = _model(64, 4, 100)
+    step = NativeStep(model, "float32", 1)
+    assert step.current(model)
+    with torch.no_grad():
+        model.head.weight[3] += 1
+    assert not step.current(model)
+    assert prepare(model) and model.fast is not None
+    model.train()
+    assert model.fast is None
+
+
+def test_without_a_compiler_the_plain_step_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = _model(64, 4, 100)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not prepare(model) and model.fast is None
+
+
+def test_a_source_that_does_not_compile_leaves_the_plain_step(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "step.c"
+    broken.write_text("this is no C")
+    monkeypatch.setattr(build, "SOURCE", broken)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert not prepare(_model(64, 4, 100))
+    assert "cannot be compiled" in caplog.text
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_sizes_it_does_not_know_keep_the_plain_step() -> None:
+    assert not prepare(_model(30, 2, 50))
