@@ -60,7 +60,9 @@ def model(
     s2: o.S2 = None,
     device: o.Device = "auto",
     config: o.Config = None,
-    overrides: o.Set = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set-option", help="name=value of how to speak; may be repeated")
+    ] = None,
     models: Models = None,
     recogniser: Recogniser = "whisper-base",
     speakers: Speakers = None,

@@ -128,7 +128,7 @@ def _summary(rows: Sequence[Row]) -> Summary:
     for figure in FIGURES:
         found = sums(rows, figure)
         if found is not None:
-            low, high = interval(found.total(draws(len(found.part))))
+            low, high = interval(found.total(draws(len(found.part))), len(found.part))
             value = float(found.total())
             figures[figure.name] = Total(value=value, low=low, high=high, items=len(found.part))
     return Summary(items=len(rows), failed=sum(row.failed for row in rows), figures=figures)
@@ -224,5 +224,7 @@ def _relative(value: str | Path | None, folder: Path) -> str | None:
 def _cell(value: Value) -> str:
     if value is None:
         return ""
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"
+    text = str(value)
     return " ".join(text.split())

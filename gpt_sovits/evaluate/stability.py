@@ -163,7 +163,9 @@ def syllables(text: str, language: str) -> int:
     units = _countable(text, language)
     if language not in WORDS:
         return len(units)
-    return sum(max(1, len(re.findall(r"[aeiouy]+", re.sub(r"(?<=[a-z]{2})(?<![^aeiouy]l)e\b", "", unit)))) for unit in units)
+    return sum(
+        max(1, len(re.findall(r"[aeiouy]+", re.sub(r"(?<=[a-z]{2})(?<![^aeiouy]l)e\b", "", unit)))) for unit in units
+    )
 
 
 def _countable(text: str, language: str) -> list[str]:

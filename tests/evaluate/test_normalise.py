@@ -27,7 +27,7 @@ def test_nothing_said_is_nothing(language: str) -> None:
 
 
 def test_unknown_language_is_named() -> None:
-    with pytest.raises(TextError, match="'xx'.*en, zh, ja"):
+    with pytest.raises(TextError, match=r"'xx'.*en, zh, ja"):
         normalise("hello", "xx")
 
 

@@ -53,7 +53,9 @@ def test_listing_gives_each_recording_another_of_its_voice(spoken: list[Item]) -
 
 
 def test_seed_tts_list(tmp_path: Path) -> None:
-    path = table(tmp_path / "meta.lst", "u1|I said this.|prompt-wavs/p1.wav|Say that.", "u2|这是。|p2.wav|那是。|real/2.wav")
+    path = table(
+        tmp_path / "meta.lst", "u1|I said this.|prompt-wavs/p1.wav|Say that.", "u2|这是。|p2.wav|那是。|real/2.wav"
+    )
     items = load_set(f"seed-tts-en:{path}").items
     assert items[0].reference == tmp_path / "prompt-wavs" / "p1.wav"
     assert (items[0].reference_text, items[0].text, items[0].language) == ("I said this.", "Say that.", "en")
@@ -65,7 +67,10 @@ def test_corpora(tmp_path: Path) -> None:
     chapter.mkdir(parents=True)
     table(chapter / "84-1.trans.txt", "84-1-0000 GO AND SEE", "84-1-0001 SHE LAUGHED")
     items = load_set(f"libri:{tmp_path / 'libri'}").items
-    assert [(i.id, i.speaker, i.text) for i in items] == [("84-1-0000", "84", "go and see"), ("84-1-0001", "84", "she laughed")]
+    assert [(i.id, i.speaker, i.text) for i in items] == [
+        ("84-1-0000", "84", "go and see"),
+        ("84-1-0001", "84", "she laughed"),
+    ]
     part = tmp_path / "aishell3"
     (part / "wav").mkdir(parents=True)
     soundfile.write(part / "wav" / "SSB00050001.wav", [0.0] * 100, 16000)
