@@ -19,6 +19,7 @@ EXTRAS = {
     "webui": ("gradio",),
     "asr": ("faster_whisper",),
     "export": ("onnx", "onnxscript", "onnxruntime"),
+    "eval": ("faster_whisper", "onnxruntime", "speechmos", "rapidfuzz"),
     "ray": ("ray",),
 }
 
