@@ -108,7 +108,7 @@ def word_faults(wanted: Sequence[str], heard: Sequence[str], limits: Limits = LI
     return {
         "skipped": float(any(_is_skip(found, s.start, s.end, limits) for s in lost if s.end != end)),
         "early_end": float(any(_is_skip(found, s.start, s.end, limits) for s in last)),
-        "repeated": float(any(_is_repeat(found, s.heard_start, s.heard_end) for s in more)),
+        "repeated": float(any(_is_repeat(found, s.heard_start, s.heard_end) for s in more) or _doubled(found)),
         "babble": float(any(_is_babble(found, s.heard_start, s.heard_end) for s in more)),
     }
 
@@ -130,6 +130,22 @@ def _is_repeat(found: Alignment, start: int, end: int) -> bool:
     if size == 1 and len(added[0]) < 4:
         return False
     return any(found.heard[place : place + size] == added for place in (start - size, end) if place >= 0)
+
+
+def _doubled(found: Alignment, longest: int = 6, gap: int = 2) -> bool:
+    """Two to six units that are heard again within two units, more often than the text holds them."""
+    wanted, heard = found.wanted, found.heard
+    for size in range(2, longest + 1):
+        for start in range(len(heard) - 2 * size + 1):
+            part = heard[start : start + size]
+            again = any(heard[p : p + size] == part for p in range(start + size, start + size + gap + 1))
+            if again and _occurrences(part, heard) > _occurrences(part, wanted):
+                return True
+    return False
+
+
+def _occurrences(part: Sequence[str], units: Sequence[str]) -> int:
+    return sum(tuple(units[i : i + len(part)]) == tuple(part) for i in range(len(units) - len(part) + 1))
 
 
 def _is_babble(found: Alignment, start: int, end: int) -> bool:

@@ -47,6 +47,7 @@ def test_alignment_covers_both_texts() -> None:
         ("en", "He said that the prison as were taken to the old house by the river", set()),  # misheard
         ("en", "He said that the prisoners were taken were taken to the old house by the river", {"repeated"}),
         ("en", "He said that the prisoners prisoners were taken to the old house by the river", {"repeated"}),
+        ("en", "He said that the prisoners were taken and were taken to the old house by the river", {"repeated"}),
         ("en", "He said that the prisoners were taken to the old house", {"early_end"}),
         ("en", TEXT + " Thank you for watching.", {"babble"}),
         ("en", "", {"early_end"}),
