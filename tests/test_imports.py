@@ -33,6 +33,8 @@ HEAVY = {"pytorch_lightning", "lightning", "transformers", "typer", "prep", "g2p
 EVERYTHING = """
 import importlib, json, os, pkgutil, sys
 
+import pytorch_lightning  # looks for optional packages of its own: before they are hidden
+
 OPTIONAL, PACKAGES, ROOT = json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
 sys.modules.update(dict.fromkeys(OPTIONAL))  # None: neither imported nor found
 touched = []

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Verbs(TyperGroup):
     """A group whose first argument may also be a model: `evaluate tiny` is `evaluate model tiny`."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
             args = ["model", *args]
         return super().parse_args(ctx, args)

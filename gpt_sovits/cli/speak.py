@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gpt_sovits.cli import options as o
+from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.config import Strict, load_config
 from gpt_sovits.core.errors import AudioError, TextError
 from gpt_sovits.core.files import check_writable
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 
 def tts(
-    reference: Annotated[Path, typer.Option("--ref", help="3 to 10 seconds of the voice to clone")],
     text: Annotated[str | None, typer.Option("--text", help="what to say")] = None,
+    reference: o.Reference = None,
     text_file: Annotated[Path | None, typer.Option("--text-file", help="a UTF-8 file with what to say")] = None,
     language: o.Language = None,
     out: Annotated[Path, typer.Option("--out", help="wav, flac or ogg file to write")] = Path("out.wav"),
@@ -62,12 +63,30 @@ def tts(
     for name in ("text_file", "out", "model", "s1", "s2", "device", "config", "overrides", "verbose"):
         given.pop(name)
     given["text"] = text if text_file is None else read_text_file(text_file)
+    if reference is None:
+        given.update(_own_reference(model, reference_text))
     _check_output(out)
 
     from gpt_sovits.pipeline.request import parse_request
 
     request = parse_request(o.settings(config, overrides, given))
     _report(_load(model, device, s1, s2).run(request), out)
+
+
+def _own_reference(model: str, text: str | None) -> dict[str, object]:
+    """The recording a fine-tuned voice brings along."""
+    bundle = find_model(model)
+    manifest = bundle.manifest
+    if manifest.reference is None:
+        raise typer.BadParameter(f"the model {manifest.name} brings no reference of its own: give --ref")
+    path = bundle.folder / manifest.reference
+    if text is not None:
+        return {"reference": path}
+    return {
+        "reference": path,
+        "reference_text": manifest.reference_text,
+        "reference_language": manifest.reference_language,
+    }
 
 
 def batch(

@@ -60,6 +60,14 @@ class BundleManifest(Strict):
     sampling: dict[str, int | float] = Field(default_factory=dict)
     """Options of a request, such as `temperature`, that this model speaks best with; they take the place of the general
     defaults where a request leaves them open."""
+    reference: str | None = None
+    """A recording to speak from where none is given."""
+    reference_text: str | None = None
+    reference_language: str | None = None
+    run: str | None = None
+    """Folder of the fine-tuning it came from."""
+    finetune: dict[Literal["s1", "s2"], str] = Field(default_factory=dict)
+    """Recipes under `configs/` that suit fine-tuning this model; others take the public ones."""
     licence: str = ""
     source: str = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from gpt_sovits.core.errors import MissingExtraError
 
@@ -47,5 +47,5 @@ def align(wanted: Sequence[str], heard: Sequence[str]) -> Alignment:
     except ImportError as error:
         raise MissingExtraError("rapidfuzz", "eval", "counting errors") from error
     codes = Levenshtein.opcodes(list(wanted), list(heard))
-    steps = tuple(Step(c.tag, c.src_start, c.src_end, c.dest_start, c.dest_end) for c in codes)
+    steps = tuple(Step(cast("Kind", c.tag), c.src_start, c.src_end, c.dest_start, c.dest_end) for c in codes)
     return Alignment(tuple(wanted), tuple(heard), steps)

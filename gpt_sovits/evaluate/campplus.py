@@ -185,7 +185,7 @@ def infer_config(state: dict[str, Tensor], origin: str) -> CamPlusConfig:
         CheckpointError: the names are not those of a CAM++.
     """
     try:
-        blocks = []
+        blocks: list[int] = []
         while any(name.startswith(f"xvector.block{len(blocks) + 1}.") for name in state):
             start = f"xvector.block{len(blocks) + 1}."
             blocks.append(len({name.split(".")[2] for name in state if name.startswith(start)}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def player(path: Path | None) -> str:
 
 
 def histogram(
-    title: str, groups: dict[str, Sequence[float]], marks: dict[str, float | None], unit: str = "", bins: int = 24
+    title: str, groups: Mapping[str, Sequence[float]], marks: Mapping[str, float | None], unit: str = "", bins: int = 24
 ) -> str:
     """Distributions above one axis, as SVG; `marks` are vertical lines with names."""
     lines = {name: value for name, value in marks.items() if value is not None}

@@ -66,7 +66,11 @@ def evaluate_model(
     check_writable(out / RESULT)
     parts = tts.parts
     spoken = speak_set(tts, chosen.items, out / WAVS, parts.fingerprint, options, seed, work.speaking)
-    settings = {"seed": seed, **{name: str(value) for name, value in options.items()}, "device": str(parts.device)}
+    settings: dict[str, str | int | float | bool | None] = {
+        "seed": seed,
+        **{name: str(value) for name, value in options.items()},
+        "device": str(parts.device),
+    }
     system = System(name=parts.name, fingerprint=parts.fingerprint, settings=settings)
     speed: dict[str, float] = {}
     for item in chosen.items:

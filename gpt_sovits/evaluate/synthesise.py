@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -125,16 +125,15 @@ def measure_speed(tts: TTS, request: Request) -> dict[str, float]:
     """Seconds until the first sound of a streamed request, the voice already known; peak memory in MB."""
     tts.run(request)
     begin = time.perf_counter()
-    stream = tts.stream(request)
-    next(stream, None)
-    seconds = time.perf_counter() - begin
-    stream.close()
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    found = {
-        "first_audio": round(seconds, 3),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1),
-        "threads": float(torch.get_num_threads()),
-    }
+    with closing(cast("Generator[object]", tts.stream(request))) as stream:
+        next(stream, None)
+        seconds = time.perf_counter() - begin
+    found = {"first_audio": round(seconds, 3), "threads": float(torch.get_num_threads())}
+    if sys.platform != "win32":
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+        found["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
     if torch.cuda.is_available():
         found["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 1e6, 1)
     return found

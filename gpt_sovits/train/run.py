@@ -60,8 +60,8 @@ class Fitted:
 
     def trained(self, weights: Path) -> Trained:
         progress, best = self.progress, self.best
-        figures = {"best_step": best.best, "validation": best.history} if best is not None else {}
-        return Trained(weights, weights.parent, progress.steps, progress.seconds / 60, progress.stop_asked, **figures)
+        chosen = (None, {}) if best is None else (best.best, best.history)
+        return Trained(weights, weights.parent, progress.steps, progress.seconds / 60, progress.stop_asked, *chosen)
 
 
 def split_overrides(

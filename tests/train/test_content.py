@@ -79,7 +79,9 @@ def test_a_bundle_gets_an_encoder_and_its_codebook(tmp_path: Path, teacher: Path
     synthesizer = load_sovits(find_model(model).need("s2"))
     book = synthesizer.quantizer.codebook
     features = book[None, :5].mT.repeat_interleave(2, dim=-1)
-    assert synthesizer.encode_batch(features).tolist() == [[0, 1, 2, 3, 4]] or len(torch.unique(book, dim=0)) < len(book)
+    assert synthesizer.encode_batch(features).tolist() == [[0, 1, 2, 3, 4]] or len(torch.unique(book, dim=0)) < len(
+        book
+    )
 
 
 def test_a_folder_without_a_teacher_is_said_in_words(tmp_path: Path) -> None:

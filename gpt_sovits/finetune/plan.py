@@ -1,0 +1,121 @@
+"""What a fine-tuning will do, decided from the amount of data, the base model and the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import safe_open
+
+from gpt_sovits.core.bundle import Bundle
+from gpt_sovits.core.config import Strict
+from gpt_sovits.core.device import pick_device
+from gpt_sovits.core.errors import InputError
+from gpt_sovits.finetune.material import Material
+
+LEAST_SECONDS = 20.0
+FEWEST_TO_JUDGE = 10
+"""With fewer recordings none can be spared to judge by."""
+STAGE_2_SHARE = 0.65
+"""Of the training time: the sound of a voice is mostly stage 2's."""
+CLOSING = 1.0
+"""Minutes kept for speaking and the report."""
+
+
+class Plan(Strict):
+    """Kept with the run, so that going on after a stop follows the same plan."""
+
+    base: str
+    items: int
+    audio_minutes: float
+    languages: tuple[str, ...]
+    held_back: int
+    device: str
+    precision: Literal["float32", "bfloat16", "auto"]
+    minutes: float
+    """Wall time of everything."""
+    s2_minutes: float
+    s1_minutes: float
+    s2_recipe: str
+    s1_recipe: str
+    parameters: dict[str, int]
+    memory_gib: float
+    """About what training needs: weights, gradients and moments of the larger stage, and room for a batch."""
+
+    def lines(self) -> list[str]:
+        """The plan in words."""
+        judged = f"{self.held_back} held back to judge by" if self.held_back else "too few to hold any back"
+        return [
+            f"{self.items} recordings, {self.audio_minutes:.1f} minutes, in {', '.join(self.languages)}; {judged}",
+            f"base model {self.base}: stage 1 {self.parameters['s1'] / 1e6:.1f} M, "
+            f"stage 2 {self.parameters['s2'] / 1e6:.1f} M parameters",
+            f"on {self.device} in {self.precision}, about {self.memory_gib:.1f} GiB of memory",
+            f"at most {self.minutes:g} minutes: stage 2 {self.s2_minutes:.1f} ({self.s2_recipe}), "
+            f"stage 1 {self.s1_minutes:.1f} ({self.s1_recipe}), the rest for preparing and the report",
+        ]
+
+
+def make_plan(material: Material, base: Bundle, minutes: float | None, device: str) -> Plan:
+    """Decide how long each stage trains and what is held back.
+
+    Raises:
+        InputError: too little sound, or too little time.
+    """
+    seconds = sum(material.seconds.values())
+    if seconds < LEAST_SECONDS:
+        raise InputError(
+            f"there are only {seconds:.0f} seconds of readable recordings; give at least {LEAST_SECONDS:.0f}, better "
+            "3 minutes or more"
+        )
+    place = pick_device(device)
+    audio = seconds / 60
+    total = minutes if minutes is not None else default_minutes(audio, place)
+    training = total - CLOSING - 0.15 * audio
+    if training < 0.2:
+        raise InputError(
+            f"{total:g} minutes leave no time to train on {audio:.1f} minutes of sound: give more --minutes"
+        )
+    count = len(material.seconds)
+    parameters = {"s1": count_parameters(base.need("s1")), "s2": count_parameters(base.need("s2"))}
+    return Plan(
+        base=base.manifest.name,
+        items=count,
+        audio_minutes=round(audio, 2),
+        languages=material.languages,
+        held_back=min(8, max(1, round(0.08 * count))) if count >= FEWEST_TO_JUDGE else 0,
+        device=str(place),
+        precision=_precision(place),
+        minutes=total,
+        s2_minutes=round(training * STAGE_2_SHARE, 2),
+        s1_minutes=round(training * (1 - STAGE_2_SHARE), 2),
+        s2_recipe=base.manifest.finetune.get("s2", "train/s2"),
+        s1_recipe=base.manifest.finetune.get("s1", "train/s1"),
+        parameters=parameters,
+        memory_gib=round(1.2 + 16 * max(parameters.values()) / 2**30, 1),
+    )
+
+
+def default_minutes(audio_minutes: float, place: torch.device) -> float:
+    """More for more recordings, within what a person waits for."""
+    if place.type == "cuda":
+        return round(min(20.0, 4 + audio_minutes), 1)
+    return round(min(40.0, max(10.0, 8 + 3 * audio_minutes)), 1)
+
+
+def count_parameters(path: Path) -> int:
+    """Numbers in a safetensors file; its tensors are not read."""
+    with safe_open(path, "pt") as file:
+        shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 - no mapping
+    return sum(torch.Size(shape).numel() for shape in shapes)
+
+
+def _precision(place: torch.device) -> Literal["float32", "bfloat16", "auto"]:
+    """bfloat16 on processors that compute in it; elsewhere it would only be emulated."""
+    if place.type != "cpu":
+        return "auto"
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf8")
+    except OSError:
+        return "float32"
+    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"

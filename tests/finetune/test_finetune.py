@@ -1,0 +1,171 @@
+"""From ten clips to a voice in one call, with a debug-size base model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from typer.testing import CliRunner
+
+from gpt_sovits.cli import app
+from gpt_sovits.core.bundle import VARIABLE, find_model
+from gpt_sovits.core.checkpoint import load_checkpoint
+from gpt_sovits.core.errors import ConfigError, InputError
+from gpt_sovits.finetune import Outcome, Settings, finetune
+from gpt_sovits.models import new_model
+
+S2 = ("task.discriminator={width: 0.03125, periods: [2, 3], scale: false}", "run.max_steps=4", "run.validate_every=2")
+S1 = ("accumulate=1", "run.max_steps=4", "run.validate_every=2")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("store")
+    new_model(place / "debug", "debug", seed=0)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def placed(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(store))
+
+
+def settings(work: Path, name: str = "ada", **more: object) -> Settings:
+    given = {"base": "debug", "device": "cpu", "minutes": 30.0, "s1_overrides": S1, "s2_overrides": S2}
+    return Settings(name, work=work, **{**given, **more})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> Path:
+    """A folder with the ten clips and their texts, one clip that is no sound, and one without a word."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for line in (clips / "clips.list").read_text(encoding="utf8").splitlines():
+        path, _, _, text = line.split("|")
+        shutil.copy(clips / path, folder)
+        (folder / path).with_suffix(".txt").write_text(text, encoding="utf8")
+    (folder / "broken.ogg").write_bytes(b"OggS and then nothing")
+    (folder / "broken.txt").write_text("Nobody will hear this.", encoding="utf8")
+    shutil.copy(folder / "ada_en_1.ogg", folder / "wordless.ogg")
+    (folder / "wordless.txt").write_text("\n", encoding="utf8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outcome(recordings: Path, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(store))
+        return finetune(recordings, settings(tmp_path_factory.mktemp("work") / "ada"))
+
+
+def test_a_folder_becomes_a_voice_of_the_store(outcome: Outcome, store: Path) -> None:
+    assert outcome.voice == store / "ada" and not outcome.interrupted
+    voice, base = find_model("ada"), find_model("debug")
+    assert voice.manifest.source == "fine-tuned from debug"
+    for stage in ("s1", "s2"):
+        assert outcome.trained[stage].steps == 4
+        trained, before = (load_checkpoint(m.need(stage), stage) for m in (voice, base))
+        assert trained.config == before.config
+    assert {p.name for p in (store / "ada").iterdir()} == {
+        "hubert.safetensors",
+        "s1.safetensors",
+        "s2.safetensors",
+        "model.yaml",
+        "reference.wav",
+    }
+
+
+def test_what_was_left_out_is_named(outcome: Outcome) -> None:
+    told = "\n".join(outcome.notes)
+    assert "broken.ogg" in told and "wordless.txt is empty" in told
+    assert outcome.left_out == 1 and outcome.plan.items == 10
+
+
+def test_the_report_carries_everything(outcome: Outcome) -> None:
+    assert outcome.report is not None
+    page = outcome.report.read_text(encoding="utf8")
+    assert page.count("<audio") + page.count("<i>no recording</i>") == 6
+    assert page.count("<polyline") == 2 and "alignment" in page
+    assert "broken.ogg" in page and "http" not in page.replace("http://www.w3.org", "")
+    assert "<script" not in page
+
+
+def test_the_voice_speaks_without_a_reference(outcome: Outcome, tmp_path: Path) -> None:
+    out = tmp_path / "hello.wav"
+    words = ["tts", "--model", "ada", "--text", "Hello there, old friend.", "--lang", "en", "--out", str(out)]
+    result = CliRunner().invoke(app, [*words, "--max-codes", "30", "--retries", "0", "--seed", "1"])
+    assert result.exit_code == 0, result.output
+    assert soundfile.info(out).duration > 0.3
+    refused = CliRunner().invoke(app, [*words[:2], "debug", *words[3:]])
+    assert refused.exit_code == 2
+
+
+def test_the_same_call_again_trains_nothing_new(outcome: Outcome, recordings: Path, store: Path) -> None:
+    assert outcome.report is not None
+    before = (store / "ada" / "s1.safetensors").read_bytes()
+    again = finetune(recordings, settings(outcome.report.parent))
+    assert [t.steps for t in again.trained.values()] == [4, 4]
+    assert (store / "ada" / "s1.safetensors").read_bytes() == before
+
+
+def test_another_voice_is_not_overwritten(outcome: Outcome, recordings: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="already a model ada"):
+        finetune(recordings, settings(tmp_path))
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(recordings: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    done = finetune(recordings, settings(tmp_path / "dry", "dry"), dry_run=True, say=said.append)
+    assert "10 recordings" in said[0] and "1 held back" in said[0] and "GiB" in said[2] and "30 minutes" in said[3]
+    assert done.voice is None
+    assert [p.name for p in (tmp_path / "dry").rglob("*")] == ["recordings.list"]
+
+
+def test_too_little_is_said(clips: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "few"
+    folder.mkdir()
+    shutil.copy(clips / "ada_en_1.ogg", folder / "a.ogg")
+    (folder / "a.txt").write_text("One.", encoding="utf8")
+    with pytest.raises(InputError, match=r"only \d seconds"):
+        finetune(folder, settings(tmp_path / "work", "few"))
+    (folder / "a.txt").unlink()
+    with pytest.raises(Exception, match=r"1 of 1 recordings .* have no text"):
+        finetune(folder, settings(tmp_path / "work2", "few"))
+
+
+def test_a_killed_run_ends_in_the_same_voice(outcome: Outcome, recordings: Path, store: Path, tmp_path: Path) -> None:
+    """Killed once in each stage, then left alone."""
+    command = [
+        sys.executable,
+        "-m",
+        "gpt_sovits.cli",
+        "finetune",
+        str(recordings),
+        "--name",
+        "killed",
+        "--base",
+        "debug",
+    ]
+    command += ["--device", "cpu", "--minutes", "30", "--work", str(tmp_path / "killed")]
+    command += [word for value in S2 for word in ("--set-s2", value)] + [w for v in S1 for w in ("--set-s1", v)]
+    command += ["--set-s1", "run.checkpoint_every=1", "--set-s2", "run.checkpoint_every=1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for marker in ("voice/checkpoints/s2/last.ckpt", "voice/checkpoints/s1/last.ckpt"):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (tmp_path / "killed" / marker).exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1, ended.stderr  # one recording was left out
+    assert "left out" in ended.stdout
+    for stage in ("s1", "s2"):
+        whole, killed = (load_checkpoint(store / name / f"{stage}.safetensors", stage) for name in ("ada", "killed"))
+        assert all(torch.equal(whole.tensors[name], killed.tensors[name]) for name in whole.tensors)
