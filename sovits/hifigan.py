@@ -79,7 +79,7 @@ class Istft(nn.Module):
         self.n_fft, self.hop = config.n_fft, config.hop
         self.norm = ChannelNorm(width, 1e-6)
         self.project = nn.Conv1d(width, config.n_fft + 2, 1)
-        nn.init.trunc_normal_(self.project.weight, std=0.02)
+        nn.init.normal_(self.project.weight, std=0.02)
         self.register_buffer("window", torch.hann_window(config.n_fft, device="cpu"), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

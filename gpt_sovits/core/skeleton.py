@@ -17,6 +17,9 @@ def skeleton() -> Iterator[None]:
 
     A module on the meta device would be the usual way, but the first operation on that device loads PyTorch's
     compiler, which costs seconds and as much memory as a stage.
+
+    `trunc_normal_` cannot be used by such modules: it draws until all values lie between its bounds, which values that
+    are never drawn may never do.
     """
     with _NoDraws():
         yield
