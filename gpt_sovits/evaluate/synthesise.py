@@ -109,9 +109,9 @@ def loops(codes: Sequence[int], longest: int = 25) -> bool:
         same = (row[period:] == row[:-period]).tolist()
         need = 2 * CODES_PER_SECOND if period == 1 else max(2 * period, CODES_PER_SECOND)
         run = 0
-        for equal in same:
+        for end, equal in enumerate(same, period + 1):
             run = run + 1 if equal else 0
-            if run >= need:
+            if run >= need and (period == 1 or len(set(codes[end - run - period : end])) > 1):
                 return True
     return False
 

@@ -74,7 +74,7 @@ def test_bad_input_is_one_sentence(
         "corrupt.wav cannot be read as audio": ["--ref", tmp_path / "corrupt.wav"],
         "none.wav cannot be read: No such file": ["--ref", tmp_path / "none.wav"],
         "3 to 10 seconds; this one lasts 2.0": ["--ref", clips / "ada_en_3.ogg"],
-        "in the text ''": ["--text", ""],
+        "the text '' has nothing to say": ["--text", ""],
         "nothing to say": ["--text", "?!"],
         "'xx' is not available": ["--lang", "xx"],
         "there is no model 'nobody'": ["--model", "nobody"],
