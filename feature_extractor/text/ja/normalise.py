@@ -32,7 +32,7 @@ _CURRENCIES = {
 # Marks of rhythm; whatever else has no sound becomes one of them.
 _MARKS = {**dict.fromkeys("、，,；;：:・·･（）()［］[]｛｝{}【】〔〕―—–│|/／\\~〜～ー", "、"),
           **dict.fromkeys("。．.｡\n", "。"), **dict.fromkeys("！!‼", "！"), **dict.fromkeys("？?⁇", "？")}  # fmt: skip
-_ORNAMENTS = frozenset("♪♫♬★☆●○◎■□◆◇▲△▼▽▶◀※†‡•◦゛゜´¨−-")
+_ORNAMENTS = frozenset("→♪♫♬★☆●○◎■□◆◇▲△▼▽▶◀※†‡•◦゛゜´¨−-")
 _SAID_IN_LINE = frozenset("＝￥＄〒")
 _COMPANIES = {"㈱": "株式会社", "㈲": "有限会社", "㍿": "株式会社", "㈹": "代表"}
 _SILENT = frozenset("「」『』｢｣“”‘’\"'〝〟«»《》〈〉<>＜＞\u200d\ufe0f_＿*＊`^")
@@ -224,6 +224,7 @@ def _rules() -> list[Rule]:
         ),
         (r"(?<=\d)\s?\^\s?(\d+)|(?<=[\dA-Za-z])([²³])", lambda m: f"の{m[1] or {'²': '2', '³': '3'}[m[2]]}乗"),
         (r"(?<![A-Za-z])No\.\s?(?=\d)|№\s?(?=\d)|#(?=\d)", lambda m: "ナンバー"),
+        (r"(?<![\d.])0(?=\d[月日時分秒])", lambda m: ""),
         (r"(?<![\d.])0\d+(?![\d.])|(?<![\d.])\d{13,}(?![\d.])", _long),
         (r"(?<=番号)([はが:：]?\s?)(\d{4,})(?!\d)", lambda m: m[1] + figures(m[2])),
         (r"(?<=ID)([はが:：]?\s?)(\d{4,})(?!\d)", lambda m: m[1] + figures(m[2])),

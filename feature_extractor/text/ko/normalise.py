@@ -24,6 +24,8 @@ _MARKS = {**dict.fromkeys("、，,；;：:·・ㆍ（）()［］[]｛｝{}【】
 _SILENT = frozenset("「」『』“”‘’\"'`〝〟«»《》〈〉<>\u200d\ufe0f_*^")
 _ORNAMENTS = frozenset("♪♫♬★☆●○◎■□◆◇▲△▼▽▶◀※†‡•◦")
 _DAYS = "[월화수목금토일]"
+# A number in a circle names an item, unless a particle, a counter or a mark follows; behind it is a pause.
+_LABEL = re.compile(r"[①-⑳](?=\s*(?!번|(?:과|와|은|는|이|가|을|를|에|의|도|만|부터|까지|로|에서|에는)(?:\s|$)|항|호)[가-힣①-⑳])")
 
 
 def normalise(text: str) -> str:
@@ -50,7 +52,7 @@ def _tidy(text: str) -> str:
 
 def _clean(text: str) -> str:
     text = re.sub("[\u2212\uff0d]", "-", text.replace("\r\n", "\n"))
-    text = re.sub(r"(?<=[①-⑳])(?=[①-⑳])", ",", text)
+    text = _LABEL.sub(r"\g<0>,", text)
     text = text.replace("㈜", "주식회사 ").replace("㈔", "사단법인 ")
     text = re.sub(r"\.{3,}|…+|⋯+", "…", text)
     # Not the letters of the block ㄱ-ㆎ, which would become conjoining ones.
