@@ -24,8 +24,9 @@ _MARKS = {**dict.fromkeys("、，,；;：:·・ㆍ（）()［］[]｛｝{}【】
 _SILENT = frozenset("「」『』“”‘’\"'`〝〟«»《》〈〉<>\u200d\ufe0f_*^")
 _ORNAMENTS = frozenset("♪♫♬★☆●○◎■□◆◇▲△▼▽▶◀※†‡•◦")
 _DAYS = "[월화수목금토일]"
-# A number in a circle names an item, unless a particle, a counter or a mark follows; behind it is a pause.
-_LABEL = re.compile(r"[①-⑳](?=\s*(?!번|(?:과|와|은|는|이|가|을|를|에|의|도|만|부터|까지|로|에서|에는)(?:\s|$)|항|호)[가-힣①-⑳])")
+# A number in a circle names an item and a pause is behind it, but for one with a particle or a counter.
+_PARTICLES = "과|와|은|는|이|가|을|를|에|의|도|만|부터|까지|로|에서|에는"
+_LABEL = re.compile(rf"[①-⑳](?=[①-⑳]|\s+(?!번|항|호)[가-힣]|(?!번|항|호|(?:{_PARTICLES})(?:\s|$))[가-힣])")
 
 
 def normalise(text: str) -> str:
