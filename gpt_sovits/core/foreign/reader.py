@@ -21,6 +21,7 @@ from gpt_sovits.core.foreign.machine import Machine, Source
 from gpt_sovits.core.foreign.meaning import TorchMeaning
 from gpt_sovits.core.foreign.storage import Mapped
 from gpt_sovits.core.foreign.tree import ForeignFile, Refused, check_tree
+from gpt_sovits.core.mapped import DTYPES
 
 _ZIP = b"\x03\x04"
 _DAMAGE = (
@@ -136,24 +137,10 @@ def _read_safetensors(path: Path, tensors: bool) -> tuple[dict[str, Any], dict[s
         raise Refused(f"is not a readable safetensors file ({_first_line(error)}): download it again") from error
 
 
-_SAFETENSORS = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
-
-
 def _meta(shape: list[int], dtype: str) -> torch.Tensor:
-    if dtype not in _SAFETENSORS:
+    if dtype not in DTYPES:
         raise Refused(f"keeps numbers as {dtype}, which is not supported: save it again as float16 or float32")
-    return torch.empty(shape, dtype=_SAFETENSORS[dtype], device="meta")
+    return torch.empty(shape, dtype=DTYPES[dtype], device="meta")
 
 
 _OTHERS = (
