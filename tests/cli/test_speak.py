@@ -160,7 +160,7 @@ def test_demo(run: Run, model_folder: Path, tmp_path: Path) -> None:
 def test_as_a_process(speaking: list[str], tmp_path: Path, repository: Path) -> None:
     """The real thing once: exit code and streams of a fault."""
     command = [sys.executable, "-m", "gpt_sovits.cli", *speaking, "--text", "", "--out", str(tmp_path / "a.wav")]
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("gpt-sovits: ") and done.stderr.count("\n") == 1
     assert not (tmp_path / "a.wav").exists()
