@@ -144,6 +144,18 @@ def phone_features_of(analyses: Sequence[TextAnalysis], bert: BertFeatures | Non
     return features
 
 
+def check_length(analysis: TextAnalysis, bert: BertFeatures | None) -> None:
+    """Refuse a text that the network cannot read at once, before it takes others down with it.
+
+    Raises:
+        TextError: a stretch of its Chinese is too long.
+    """
+    if bert is not None:
+        for segment in analysis.segments:
+            if segment.language == "zh":
+                bert.tokens(segment.normalised)
+
+
 def load_bert(folder: str | Path) -> BertFeatures:
     """A trained BERT in evaluation mode from a Hugging Face folder, with or without its language-model head.
 

@@ -34,8 +34,7 @@ class Extractor:
             GPTSoVITSError: a fault of the run (disk, model files), not of an item.
         """
         outcomes = [Outcome(job) for job in jobs]
-        for outcome in outcomes:
-            self._text_steps(outcome)
+        self._bert_steps([(outcome, self._text_step(outcome)) for outcome in outcomes])
         recordings = [self._recording(outcome) for outcome in outcomes]
         wanted = [i for i, audio in enumerate(recordings) if audio is not None and jobs[i].needs_content]
         batch = self.networks.content([audio for i in wanted if (audio := recordings[i]) is not None])
@@ -44,7 +43,8 @@ class Extractor:
             self._audio_steps(outcome, audio, content.get(i))
         return outcomes
 
-    def _text_steps(self, outcome: Outcome) -> None:
+    def _text_step(self, outcome: Outcome) -> TextAnalysis | None:
+        """The text as it is read; None where no step needs it or it cannot be read, which is then noted."""
         keys, utterance = outcome.job.keys, outcome.job.utterance
         analysis: TextAnalysis | None = None
         if "text" in keys or "bert" in keys:
@@ -60,10 +60,17 @@ class Extractor:
             entry = text_entry(utterance, analysis)
             value = {"phones": entry.phones, "word2ph": entry.word2ph, "text": entry.text}
             outcome.done("text", self.recipe.out, value=value)
-        if analysis is not None and "bert" in keys:
+        return analysis
+
+    def _bert_steps(self, texts: Sequence[tuple[Outcome, TextAnalysis | None]]) -> None:
+        wanted = [
+            (outcome, analysis) for outcome, analysis in texts if analysis is not None and "bert" in outcome.job.keys
+        ]
+        together = self.networks.bert([analysis for _, analysis in wanted])
+        for (outcome, analysis), features in zip(wanted, together, strict=True):
             with outcome.attempt("bert"):
-                path = self.store.bert_path(utterance.name)
-                write_tensor(path, self.networks.bert(analysis))
+                path = self.store.bert_path(outcome.job.utterance.name)
+                write_tensor(path, self.networks.bert_of(analysis) if features is None else features)
                 outcome.done("bert", self.recipe.out, [path])
 
     def _recording(self, outcome: Outcome) -> ScaledAudio | None:

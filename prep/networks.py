@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from feature_extractor.audio import HUBERT_RATE, PREPARED_RATE, ScaledAudio, sinc_resample
-from gpt_sovits.core.errors import AudioError, DatasetError
+from gpt_sovits.core.errors import AudioError, DatasetError, TextError
 from prep.job import Recipe
 
 if TYPE_CHECKING:
@@ -53,8 +53,25 @@ class Networks:
             return _finite(self._full_precision(audio), "the content features").float().cpu()
         return self.stored(features, "the content features")
 
-    def bert(self, analysis: TextAnalysis) -> Tensor:
-        """[c, n] BERT features of every phone."""
+    def bert(self, analyses: Sequence[TextAnalysis]) -> list[Tensor | None]:
+        """BERT features [c, n] of every phone of each text; None for one that `bert_of` has to look at alone."""
+        from feature_extractor.bert import phone_features_of
+
+        if len(analyses) < 2:
+            return [None] * len(analyses)
+        try:
+            features = phone_features_of(analyses, self._bert, self._bert.width)
+        except (RuntimeError, TextError):  # out of memory, or one is too long: taken singly, it can be named
+            return [None] * len(analyses)
+        return [self.stored(item, "the BERT features") if self._fits(item) else None for item in features]
+
+    def bert_of(self, analysis: TextAnalysis) -> Tensor:
+        """BERT features [c, n] of every phone of one text.
+
+        Raises:
+            TextError: it is too long for the network.
+            DatasetError: the features are not finite.
+        """
         from feature_extractor.bert import phone_features
 
         return self.stored(phone_features(analysis, self._bert, self._bert.width), "the BERT features")

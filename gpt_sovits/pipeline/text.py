@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from feature_extractor.bert import phone_features
-from feature_extractor.text import UserDictionary, analyse
+from feature_extractor.bert import check_length, phone_features_of
+from feature_extractor.text import TextAnalysis, UserDictionary, analyse
 from feature_extractor.text.inline import parse_inline
 from feature_extractor.text.split import spoken_pieces
 from gpt_sovits.core.errors import MissingExtraError, TextError
@@ -41,15 +42,16 @@ def read_text(
         MissingExtraError: part of the text is in a language whose packages are not installed.
     """
     parse_inline(text)
-    sentences: list[Sentence] = []
+    analyses: list[tuple[str, TextAnalysis]] = []
     failures: list[TextError] = []
     for piece in spoken_pieces(text, language, cut):
         try:
-            sentences.append(read_sentence(parts, piece, language, compat, dictionary))
+            analyses.append((piece, _analysed(parts, piece, language, compat, dictionary)))
         except MissingExtraError:
             raise
         except TextError as error:
             failures.append(error)
+    sentences = _sentences(parts, analyses)
     if not sentences:
         raise failures[0] if failures else TextError(f"there is nothing to say in the text {text!r}: write some words")
     unsaid = "".join(dict.fromkeys("".join(sentence.unsaid for sentence in sentences)))
@@ -57,21 +59,38 @@ def read_text(
     return sentences, [*warnings, *([f"left out, as nobody can say them: {unsaid!r}"] if unsaid else [])]
 
 
-@torch.inference_mode()
 def read_sentence(
     parts: Parts, text: str, language: str, compat: bool = False, dictionary: UserDictionary | None = None
 ) -> Sentence:
     """Phones and character features of one sentence."""
+    return _sentences(parts, [(text, _analysed(parts, text, language, compat, dictionary))])[0]
+
+
+def _analysed(parts: Parts, text: str, language: str, compat: bool, dictionary: UserDictionary | None) -> TextAnalysis:
     public = compat or parts.front_end == "public"
     analysis = analyse(text, language, symbols=parts.symbols, compat=public, dictionary=dictionary)
+    if parts.text2semantic.config.bert_width is not None:
+        check_length(analysis, parts.bert)
+    return analysis
+
+
+@torch.inference_mode()
+def _sentences(parts: Parts, analyses: Sequence[tuple[str, TextAnalysis]]) -> list[Sentence]:
+    """Tensors of analysed texts; the characters of all of them go through BERT together."""
     width = parts.text2semantic.config.bert_width
-    return Sentence(
-        text=text,
-        normalised=analysis.normalised,
-        phones=torch.tensor(analysis.ids, device=parts.device),
-        bert=None if width is None else phone_features(analysis, parts.bert, width).to(parts.device),
-        unsaid="".join(unknown.character for unknown in analysis.unknown),
-    )
+    features: Sequence[Tensor | None] = [None] * len(analyses)
+    if width is not None:
+        features = phone_features_of([analysis for _, analysis in analyses], parts.bert, width)
+    return [
+        Sentence(
+            text=text,
+            normalised=analysis.normalised,
+            phones=torch.tensor(analysis.ids, device=parts.device),
+            bert=None if bert is None else bert.to(parts.device),
+            unsaid="".join(unknown.character for unknown in analysis.unknown),
+        )
+        for (text, analysis), bert in zip(analyses, features, strict=True)
+    ]
 
 
 def end_marked(text: str, language: str) -> str:

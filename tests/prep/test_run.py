@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 
+from feature_extractor.bert import BertFeatures
 from feature_extractor.hubert import load_hubert
 from gpt_sovits.core.errors import CheckpointError, ConfigError, ManifestError, StorageError
 from gpt_sovits.core.store import FeatureStore, read_tensor
@@ -210,6 +211,41 @@ def test_a_group_gives_what_each_recording_gives_alone(
             read_tensor(one.hubert_path(f"v{i}.wav")), read_tensor(other.hubert_path(f"v{i}.wav")), rtol=1e-5, atol=1e-5
         )
     assert one.read_semantic() == other.read_semantic()
+
+
+def test_texts_share_a_pass_of_bert_and_one_that_is_too_long_is_named(
+    tmp_path: Path, full_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    import prep.run
+
+    texts = [CHINESE, "今天很好。", "我们去公园。", "好" * 600]
+
+    def listed(count: int) -> Path:
+        lines = [f"{write_wav(tmp_path / f'z{i}.wav', voice(seed=i))}|ann|ZH|{texts[i]}\n" for i in range(count)]
+        (tmp_path / f"{count}.list").write_text("".join(lines), encoding="utf8")
+        return tmp_path / f"{count}.list"
+
+    assert prepare(listed(3), tmp_path / "single", full_model, steps=["bert"], device="cpu").ok
+    plain = prep.run.make_recipe
+    monkeypatch.setattr(prep.run, "make_recipe", lambda *args: replace(plain(*args), batch=4))
+    calls: list[int] = []
+    whole = BertFeatures.hidden
+    monkeypatch.setattr(
+        BertFeatures, "hidden", lambda self, tokens, mask=None: calls.append(len(tokens)) or whole(self, tokens, mask)
+    )
+    assert prepare(listed(3), tmp_path / "grouped", full_model, steps=["bert"], device="cpu").ok
+    assert calls == [3]
+    report = prepare(listed(4), tmp_path / "long", full_model, steps=["bert"], device="cpu")
+    assert calls == [3, 1, 1, 1]
+    assert [(failure.name, failure.step) for failure in report.failures] == [("z3.wav", "bert")]
+    one = FeatureStore(tmp_path / "single")
+    for name in ("z0.wav", "z1.wav", "z2.wav"):
+        alone = read_tensor(one.bert_path(name))
+        for other in ("grouped", "long"):
+            found = read_tensor(FeatureStore(tmp_path / other).bert_path(name))
+            assert found.shape == alone.shape and (found - alone).abs().max() <= 1e-5 * alone.abs().max()
 
 
 def test_the_report_is_written_and_holds_the_state(tmp_path: Path, model: Path) -> None:
