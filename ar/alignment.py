@@ -86,9 +86,11 @@ def alignment_loss(
     return torch.stack([forward_sum(text_attention(a, x, batch, head) + prior, batch) for a, x in seen]).mean()
 
 
-def guided_loss(model: Text2SemanticDecoder, batch: Batch, config: AlignmentConfig) -> TrainingOutput:
-    """The usual training loss plus the guide, weighed against the loss per code."""
+def guided_loss(
+    model: Text2SemanticDecoder, batch: Batch, config: AlignmentConfig, heard: Tensor | None = None
+) -> TrainingOutput:
+    """The usual training loss plus the guide, weighed against the loss per code; `heard` as in `teacher_forced`."""
     with watch_attention(model, config.layers) as seen:
-        output = training_loss(model, batch)
+        output = training_loss(model, batch, heard)
     guide = alignment_loss(seen, batch, config.head, config.spread)
     return replace(output, loss=output.loss + config.weight * guide * output.count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -41,8 +42,25 @@ class SelfAttention(nn.Module):
         if cache is not None:
             k, v = cache.extend(layer, k, v)
         dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=dropout)
+        if self.training and x.device.type == "cpu":
+            mixed = attend(q, k, v, allowed, dropout)
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=dropout)
         return self.output(mixed.transpose(1, 2).reshape(b, t, c))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor, dropout: float) -> Tensor:
+    """The formula of attention, step by step: on a CPU, torch's fused form takes about twice as long to learn from.
+
+    Args:
+        q, k, v: [b, h, t, d]; allowed: [b, 1, t, s] bool, one True in every row.
+
+    Returns:
+        [b, h, t, d].
+    """
+    hidden = torch.zeros(allowed.shape, dtype=q.dtype).masked_fill_(~allowed, -torch.inf)
+    weights = ((q * q.shape[-1] ** -0.5) @ k.mT + hidden).softmax(-1)
+    return (F.dropout(weights, dropout) if dropout else weights) @ v
 
 
 class Layer(nn.Module):

@@ -80,11 +80,16 @@ OptimizerConfig = Annotated[ScaledAdamConfig | AdamWConfig, Field(discriminator=
 
 
 class JoinConfig(Strict):
-    """Two utterances of a speaker as one, see `ar.join`."""
+    """Several utterances of a speaker as one, see `ar.join`."""
 
     speakers: Path
     """The `path|speaker|language|text` list the folder was prepared from."""
     chance: float = Field(default=0.5, ge=0, le=1)
+    """That another utterance is put before those there are."""
+    most: int = Field(default=1, gt=0)
+    """Utterances put before one."""
+    strangers: float = Field(default=0.0, ge=0, le=1)
+    """Share of them that may be of any speaker, in any language."""
     longest: float = Field(default=17.0, gt=0)
     """Seconds a joined utterance may last."""
 
@@ -139,6 +144,8 @@ class Text2SemanticTrainingConfig(Strict):
     """sum of the loss over a window's codes, or mean over the codes of each batch and over the window."""
     gradient_clip: float | None = Field(default=None, gt=0)
     """Largest gradient norm; None: no clipping."""
+    code_noise: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the codes that the model reads wrong in training, see `ar.loss.garble`."""
     alignment: AlignmentConfig | None = None
     preference: bool = False
     """Direct preference optimisation against damaged codes; needs twice the memory, so halve `data.batch_size`."""

@@ -1,4 +1,4 @@
-"""Two utterances of one speaker as one, so that a model learns to go on in a voice it has just heard.
+"""Several utterances of one speaker as one, so that a model learns to go on in a voice it has just heard.
 
 Speaking from a reference means reading [reference text, new text] and continuing [reference codes]. A model trained
 from nothing on single sentences has never seen a sentence end in the middle, nor sequences of that length.
@@ -36,13 +36,23 @@ class Joiner:
     def __call__(self, index: int, epoch: int) -> Utterance:
         """Utterance `index` as this epoch has it."""
         chosen, speaker = self.utterances[index], self.speaker[index]
+        if speaker is None:
+            return chosen
         source = random.Random(f"{self.seed}/{epoch}/{index}")  # noqa: S311 - an order, not a secret
-        if speaker is None or source.random() >= self.config.chance:
-            return chosen
-        before = self.utterances[source.choice(self.mates[speaker])]
-        if before is chosen or len(before.codes) + len(chosen.codes) > self.config.longest * CODE_RATE:
-            return chosen
-        return Utterance(chosen.name, before.phones + chosen.phones, before.codes + chosen.codes)
+        phones, codes = chosen.phones, chosen.codes
+        for _ in range(self.config.most):
+            if source.random() >= self.config.chance:
+                break
+            before = self._before(speaker, source)
+            if before is chosen or len(before.codes) + len(codes) > self.config.longest * CODE_RATE:
+                break
+            phones, codes = before.phones + phones, before.codes + codes
+        return chosen if codes is chosen.codes else Utterance(chosen.name, phones, codes)
+
+    def _before(self, speaker: str, source: random.Random) -> Utterance:
+        if self.config.strangers and source.random() < self.config.strangers:
+            return self.utterances[source.randrange(len(self.utterances))]
+        return self.utterances[source.choice(self.mates[speaker])]
 
 
 def read_speakers(path: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ar.alignment import guided_loss
 from ar.config import Text2SemanticTrainingConfig
-from ar.loss import Batch, TrainingOutput, damage, dpo_loss, training_loss
+from ar.loss import Batch, TrainingOutput, damage, dpo_loss, garble, training_loss
 from ar.model import Text2SemanticDecoder
 from ar.optim import build_optimizer, learning_rate
 from ar.training_state import TrainingState
@@ -72,10 +72,13 @@ class Text2SemanticTask(pl.LightningModule):
         self.damaging = generator(seed)
 
     def _loss(self, batch: Batch) -> TrainingOutput:
+        heard = None
+        if self.config.code_noise:
+            heard = garble(batch.codes, self.config.code_noise, self.model.config.eos)
         if self.config.alignment is not None:
-            return guided_loss(self.model, batch, self.config.alignment)
+            return guided_loss(self.model, batch, self.config.alignment, heard)
         if not self.config.preference:
-            return training_loss(self.model, batch)
+            return training_loss(self.model, batch, heard)
         return dpo_loss(self.model, batch, damage(batch, self.damaging))
 
     def _scaled(self, output: TrainingOutput) -> Tensor:

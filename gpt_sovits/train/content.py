@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +16,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from feature_extractor.audio import load_audio
 from feature_extractor.hubert import Hubert, load_hubert, save_hubert
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.config import Strict
-from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import DatasetError
 from gpt_sovits.core.files import atomic_path
-from gpt_sovits.train.targets import Projection, fit_projection, kmeans, nearest, speaker_means
-from gpt_sovits.train.teacher import RATE, load_teacher
+from gpt_sovits.train.lessons import HOP, Lessons, load_lessons, prepare_lessons
 from sovits import Synthesizer, load_sovits, save_sovits
 
 log = logging.getLogger(__name__)
 
-HOP = 320
 TAIL = 80
 """Samples a HuBERT stack needs beyond its last hop to make one frame per 320 samples."""
-LONGEST = 29.0
 
 
 class ContentConfig(Strict):
@@ -55,16 +49,9 @@ class ContentConfig(Strict):
     """Utterances the projection and the codes are fitted on."""
     noise_chance: float = 0.3
     bfloat16: bool = True
+    workers: int = 2
+    """Processes that hear the recordings with the teacher."""
     save_every: int = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """One utterance: wave [w] int16 at 16 kHz, targets [t, d] half, codes [t // 2]."""
-
-    wave: Tensor
-    frames: Tensor
-    codes: Tensor
 
 
 def train_content(listing: Path, teacher: Path, model: Path, config: ContentConfig, work: Path) -> None:
@@ -78,72 +65,51 @@ def train_content(listing: Path, teacher: Path, model: Path, config: ContentConf
     """
     bundle = find_model(model)
     student = load_hubert(bundle.need("hubert"))
-    lessons, centres = prepare_lessons(listing, teacher, student.width, load_sovits_codes(bundle.need("s2")), config)
-    fit(student, lessons, centres, config, work / "content.pt")
+    codes = load_sovits(bundle.need("s2")).config.quantizer.codes
+    lessons = _lessons(listing, teacher, student.width, codes, config, work / "lessons.pt")
+    fit(student, lessons, config, work / "content.pt")
     save_hubert(bundle.need("hubert"), student, {"recipe": config.model_dump(mode="json")}, torch.float16)
     synthesizer = load_sovits(bundle.need("s2"))
-    adopt_codebook(synthesizer, centres)
+    adopt_codebook(synthesizer, lessons.centres)
     save_sovits(bundle.need("s2"), synthesizer, {"codebook": "k-means of the content encoder's teacher"})
 
 
-def load_sovits_codes(path: Path) -> int:
-    return load_sovits(path).config.quantizer.codes
+def _lessons(listing: Path, teacher: Path, width: int, codes: int, config: ContentConfig, kept: Path) -> Lessons:
+    """Those of an earlier run of the same command, or new ones, which are kept for the next."""
+    if kept.is_file():
+        return load_lessons(kept)
+    lessons = prepare_lessons(
+        listing,
+        teacher,
+        width,
+        codes,
+        seed=config.seed,
+        sample=config.sample,
+        prior_frames=config.speaker_prior_frames,
+        half=config.bfloat16,
+        workers=config.workers,
+    )
+    lessons.save(kept)
+    return lessons
 
 
-def prepare_lessons(
-    listing: Path, teacher_folder: Path, width: int, codes: int, config: ContentConfig
-) -> tuple[list[Lesson], Tensor]:
-    """Teacher features of every readable utterance, as targets; and the code centres [codes, width]."""
-    teacher = load_teacher(teacher_folder)
-    waves: list[Tensor] = []
-    heard: list[tuple[str, Tensor]] = []
-    for line in listing.read_text(encoding="utf8").splitlines():
-        path, speaker, *_ = line.split("|", 3)
-        wave = load_audio(listing.parent / path, RATE)
-        count = min(len(wave), int(LONGEST * RATE)) // (2 * HOP) * 2 * HOP
-        peak = wave.abs().max().item() if count else 0.0
-        if peak == 0.0:
-            log.warning("%s is silent or empty: left out", path)
-            continue
-        wave = wave[:count] / peak * 0.7
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            heard.append((speaker, teacher(wave)[: count // HOP].half()))
-        waves.append((wave * 32767).to(torch.int16))
-    if not heard:
-        raise DatasetError(f"{listing} names no usable audio: check its paths")
-    speakers = speaker_means(heard, config.speaker_prior_frames)
-    order = torch.randperm(len(heard), generator=generator(config.seed)).tolist()
-    sample = [heard[i] for i in order[: config.sample]]
-    projection = fit_projection(sample, speakers, width)
-    points = torch.cat([projection.pairs(f, s) for s, f in sample])
-    if len(points) < codes:
-        raise DatasetError(f"{len(points)} code-length frames are too few for {codes} codes: give more speech")
-    centres = kmeans(points, codes, config.seed)
-    lessons = [_lesson(projection, centres, w, s, f) for w, (s, f) in zip(waves, heard, strict=True)]
-    return lessons, centres
-
-
-def _lesson(projection: Projection, centres: Tensor, wave: Tensor, speaker: str, features: Tensor) -> Lesson:
-    frames = projection.frames(features, speaker).half()
-    return Lesson(wave, frames, nearest(projection.pairs(features, speaker), centres))
-
-
-def fit(student: Hubert, lessons: list[Lesson], centres: Tensor, config: ContentConfig, checkpoint: Path) -> None:
+def fit(student: Hubert, lessons: Lessons, config: ContentConfig, checkpoint: Path) -> None:
     """Train until `minutes` are used up; continues from `checkpoint` when it is there."""
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     optimizer = torch.optim.AdamW(student.parameters(), config.learning_rate, (0.9, 0.98), weight_decay=0.01)
     step, used = _restore(checkpoint, student, optimizer)
+    starts = F.pad(lessons.lengths.cumsum(0), (1, 0))[:-1]
     student.train()
     started = time.monotonic()
     while (share := (used + time.monotonic() - started) / (60 * config.minutes)) < 1:
         rate = min(1.0, (step + 1) / config.warmup) * max(0.02, 0.5 * (1 + math.cos(math.pi * share)))
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * rate
-        wave, frames, codes = draw(lessons, config, rng)
+        wave, frames, codes = draw(lessons, starts, config, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             heard = student(wave)
-        distance, entropy, agreement = losses(heard.mT.float(), frames, codes, centres, config.sharpness)
+        distance, entropy, agreement = losses(heard.mT.float(), frames, codes, lessons.centres, config.sharpness)
         optimizer.zero_grad()
         (config.regression * distance + entropy).backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -174,23 +140,29 @@ def losses(
     return distance, entropy, (logits.argmax(-1) == codes).float().mean()
 
 
-def draw(lessons: list[Lesson], config: ContentConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """One batch of crops of one length: wave [b, w], targets [b, t, d], codes [b, t // 2]."""
+def draw(
+    lessons: Lessons, starts: Tensor, config: ContentConfig, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One batch of crops of one length: wave [b, w], targets [b, t, d], codes [b, t // 2].
+
+    Args:
+        starts: first frame of each recording among all.
+    """
     length = int(rng.choice(config.crops))
-    usable = [lesson for lesson in lessons if len(lesson.frames) >= length]
-    if not usable:
+    usable = torch.nonzero(lessons.lengths >= length)[:, 0].numpy()
+    if not len(usable):
         raise DatasetError(f"no utterance is {length / 50:.1f} s long: lower `crops`")
     waves, frames, codes = [], [], []
-    for index in rng.choice(len(usable), config.batch_frames // length):
-        lesson = usable[index]
-        start = int(rng.integers(0, (len(lesson.frames) - length) // 2 + 1)) * 2
-        wave = lesson.wave[start * HOP : (start + length) * HOP].float() / 32767 * rng.uniform(0.3, 1.2)
+    for index in rng.choice(usable, config.batch_frames // length):
+        room = (int(lessons.lengths[index]) - length) // 2 + 1
+        start = int(starts[index]) + int(rng.integers(0, room)) * 2
+        wave = lessons.waves[start * HOP : (start + length) * HOP].float() / 32767 * rng.uniform(0.3, 1.2)
         if rng.random() < config.noise_chance:
             level = float(wave.std()) * 10 ** (-rng.uniform(12, 35) / 20)
             wave = wave + level * torch.from_numpy(rng.standard_normal(len(wave), dtype=np.float32))
         waves.append(F.pad(wave, (0, TAIL)))
-        frames.append(lesson.frames[start : start + length].float())
-        codes.append(lesson.codes[start // 2 : (start + length) // 2])
+        frames.append(lessons.frames[start : start + length].float())
+        codes.append(lessons.codes[start // 2 : (start + length) // 2].long())
     return torch.stack(waves), torch.stack(frames), torch.stack(codes)
 
 

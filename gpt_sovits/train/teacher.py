@@ -20,9 +20,9 @@ MEL = MelConfig(rate=RATE, n_fft=400, hop=160, window=400, bands=80)
 class Teacher(nn.Module):
     """The encoder alone, on utterances of their own length instead of 30 padded seconds."""
 
-    def __init__(self, weights: dict[str, Tensor], layers: int, heads: int) -> None:
+    def __init__(self, weights: dict[str, Tensor], layers: int, heads: int, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.weights = {name: tensor.float() for name, tensor in weights.items()}
+        self.weights = {name: tensor.to(dtype) for name, tensor in weights.items()}
         self.layers, self.heads = layers, heads
 
     @property
@@ -32,7 +32,7 @@ class Teacher(nn.Module):
     @torch.inference_mode()
     def forward(self, wave: Tensor) -> Tensor:
         """Features [t, c] of one 16 kHz wave [w] shorter than 30 s; t = w / 320."""
-        x = log_mel(wave)[None]
+        x = log_mel(wave)[None].to(self.weights["conv1.weight"])
         x = F.gelu(self._conv("conv1", x, 1))
         x = F.gelu(self._conv("conv2", x, 2)).mT
         x = x + self.weights["embed_positions.weight"][: x.shape[1]]
@@ -58,7 +58,7 @@ class Teacher(nn.Module):
         return self._linear(f"{name}.out_proj", mixed.transpose(1, 2).reshape(b, t, c))
 
 
-def load_teacher(folder: Path) -> Teacher:
+def load_teacher(folder: Path, dtype: torch.dtype = torch.float32) -> Teacher:
     """Read `encoder.safetensors` (names of Hugging Face's WhisperEncoder) and `config.json`.
 
     Raises:
@@ -67,7 +67,7 @@ def load_teacher(folder: Path) -> Teacher:
     try:
         values = json.loads((folder / "config.json").read_text(encoding="utf8"))
         weights = load_file(folder / "encoder.safetensors")
-        return Teacher(weights, int(values["encoder_layers"]), int(values["encoder_attention_heads"]))
+        return Teacher(weights, int(values["encoder_layers"]), int(values["encoder_attention_heads"]), dtype)
     except (OSError, KeyError, ValueError) as error:
         raise CheckpointError(
             f"{folder} is not a Whisper encoder: it needs config.json and encoder.safetensors ({error})"
