@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -24,6 +24,13 @@ from gpt_sovits.core.errors import CheckpointError, ConfigError, StorageError
 from gpt_sovits.core.files import write_text
 from gpt_sovits.core.resources import resource
 
+if TYPE_CHECKING:
+    from ar import Text2SemanticConfig
+    from feature_extractor.hubert import HubertSettings
+    from sovits import SynthesizerConfig
+
+SPEAKER = "speaker.safetensors"
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -40,18 +47,27 @@ PRESETS = {
 }
 
 
-def new_model(folder: str | Path, preset: str, seed: int = 1234) -> Bundle:
+def new_model(folder: str | Path, preset: str, seed: int = 1234, speaker: Path | None = None) -> Bundle:
     """Write an untrained model; equal seeds give equal weights. `model.yaml` is written last.
+
+    Args:
+        speaker: weights of a trained speaker encoder, which are copied; needed exactly when stage 2 of the preset has
+            a speaker branch.
 
     Raises:
         ConfigError: an unknown preset, parts that do not fit each other, or a folder that already holds a model.
+        CheckpointError: `speaker` is no speaker encoder.
     """
     if preset not in PRESETS:
         raise ConfigError(f"there is no preset {preset!r}: use one of {', '.join(PRESETS)}")
     target = Path(folder)
     if (target / MANIFEST).exists():
         raise ConfigError(f"{target} already holds a model: choose another folder, or delete it first")
-    _write_parts(target, PRESETS[preset], {"preset": preset, "seed": seed})
+    parts = _read_configs(PRESETS[preset])
+    _check_speaker(preset, parts.s2.speaker, speaker)
+    _write_parts(target, parts, {"preset": preset, "seed": seed})
+    if speaker is not None:
+        _copy_speaker(speaker, target, parts.s2.speaker)
     manifest = BundleManifest(
         name=target.resolve().name,
         symbols="v2",
@@ -59,6 +75,7 @@ def new_model(folder: str | Path, preset: str, seed: int = 1234) -> Bundle:
         hubert="hubert.safetensors",
         s1="s1.safetensors",
         s2="s2.safetensors",
+        speaker=None if speaker is None else SPEAKER,
         source=f"untrained, preset {preset}, seed {seed}",
     )
     values = manifest.model_dump(mode="json", exclude_none=True)
@@ -152,25 +169,60 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _write_parts(target: Path, preset: Preset, info: dict[str, str | int]) -> None:
-    import torch
+@dataclass(frozen=True, slots=True)
+class _Configs:
+    hubert: HubertSettings
+    s1: Text2SemanticConfig
+    s2: SynthesizerConfig
 
-    from ar import Text2SemanticConfig, Text2SemanticDecoder, save_text2semantic
-    from feature_extractor.hubert import HubertSettings, new_hubert, save_hubert
-    from sovits import Synthesizer, SynthesizerConfig, save_sovits
+
+def _read_configs(preset: Preset) -> _Configs:
+    from ar import Text2SemanticConfig
+    from feature_extractor.hubert import HubertSettings
+    from sovits import SynthesizerConfig
 
     hubert = load_config(HubertSettings, preset.hubert)
-    s1 = load_config(Text2SemanticConfig, preset.s1)
     s2 = load_config(SynthesizerConfig, preset.s2)
     if hubert.hidden_size != s2.quantizer.width:
         raise ConfigError(
             f"{preset.hubert} makes features {hubert.hidden_size} wide, but {preset.s2} reads {s2.quantizer.width}"
         )
+    return _Configs(hubert, load_config(Text2SemanticConfig, preset.s1), s2)
+
+
+def _check_speaker(preset: str, width: int | None, speaker: Path | None) -> None:
+    if width is not None and speaker is None:
+        raise ConfigError(
+            f"stage 2 of the preset {preset} reads speaker embeddings of {width} numbers: give the weights of a "
+            "speaker encoder that makes them (--speaker FILE)"
+        )
+    if width is None and speaker is not None:
+        raise ConfigError(f"stage 2 of the preset {preset} reads no speaker embeddings: leave {speaker} out")
+
+
+def _copy_speaker(source: Path, target: Path, width: int | None) -> None:
+    import torch
+
+    from feature_extractor.speaker import load_speaker, save_speaker
+
+    encoder = load_speaker(source)
+    if encoder.width != width:
+        raise ConfigError(f"{source} makes embeddings of {encoder.width} numbers, but stage 2 reads {width}")
+    save_speaker(target / SPEAKER, encoder, {"file": source.name}, torch.float16)
+
+
+def _write_parts(target: Path, configs: _Configs, info: dict[str, str | int]) -> None:
+    import torch
+
+    from ar import Text2SemanticDecoder, save_text2semantic
+    from feature_extractor.hubert import new_hubert, save_hubert
+    from sovits import Synthesizer, save_sovits
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(info["seed"]))
-        save_hubert(target / "hubert.safetensors", new_hubert(hubert), info)
-        save_text2semantic(target / "s1.safetensors", Text2SemanticDecoder(s1), info, dtype=None)
-        synthesizer = Synthesizer(s2)
+        save_hubert(target / "hubert.safetensors", new_hubert(configs.hubert), info)
+        save_text2semantic(target / "s1.safetensors", Text2SemanticDecoder(configs.s1), info, dtype=None)
+        synthesizer = Synthesizer(configs.s2)
         # An empty codebook would hear one code only; training starts it anew.
         synthesizer.quantizer.codebook.normal_(std=0.5)
         save_sovits(target / "s2.safetensors", synthesizer, info)

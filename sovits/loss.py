@@ -41,6 +41,11 @@ def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
     return F.l1_loss(fake.float(), real.float())
 
 
+def speaker_loss(wanted: Tensor, heard: Tensor) -> Tensor:
+    """Mean cosine distance of speaker embeddings [b, e]."""
+    return 1 - F.cosine_similarity(heard.float(), wanted.float(), dim=-1).mean()
+
+
 def spectral_loss(real: Tensor, fake: Tensor, resolutions: tuple[tuple[int, int, int], ...] = RESOLUTIONS) -> Tensor:
     """Spectral convergence plus log magnitude distance of waves [b, w], averaged over the resolutions."""
     losses = []

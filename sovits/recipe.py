@@ -89,6 +89,10 @@ class LossWeights(Strict):
     spectral: float = 0.0
     """Multi-resolution STFT loss; the public recipe has none, short trainings gain from it."""
 
+    speaker: float = 0.0
+    """Distance of the voice that the model's speaker encoder hears in a generated segment from that of the recording;
+    for models with a speaker branch. Segments under a second hold little voice."""
+
     def kl_at(self, step: int) -> float:
         share = 1.0 if self.kl_rise == 0 else min(1.0, step / self.kl_rise)
         return self.kl * (self.kl_start + (1 - self.kl_start) * share)
@@ -110,6 +114,8 @@ class SynthesizerTaskConfig(Strict):
     schedule: Annotated[EpochDecay | CosineDecay, Field(discriminator="kind")] = EpochDecay()
     adversarial_start: int = 0
     """Steps of plain reconstruction before the discriminators join."""
+    adversarial_frames: int | None = Field(default=None, gt=0)
+    """Frames of each segment that the discriminators hear, a random window; None: all. They cost half of a step."""
     weights: LossWeights = LossWeights()
     clip: float | None = None
     """Largest gradient norm of either step; None: gradients are used as they are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,15 @@ from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import ConfigError
 from sovits.batch import Batch
 from sovits.discriminator import Discriminator
-from sovits.loss import adversarial_loss, discriminator_loss, feature_loss, kl_loss, mel_loss, spectral_loss
+from sovits.loss import (
+    adversarial_loss,
+    discriminator_loss,
+    feature_loss,
+    kl_loss,
+    mel_loss,
+    speaker_loss,
+    spectral_loss,
+)
 from sovits.model import Synthesizer, TrainingOutput, slice_segments
 from sovits.picture import mel_picture
 from sovits.recipe import SynthesizerTaskConfig
@@ -38,6 +46,7 @@ class SynthesizerTask(LightningModule):
         steps_per_epoch: batches in one pass over the data, for schedules that count epochs.
         begun: a training elsewhere, of the generator and of the discriminators, whose weights both already have, and
             whose optimizers go on here.
+        listen: waves [b, w] at the model's rate to speaker embeddings [b, e]; needed where their loss has a weight.
     """
 
     def __init__(
@@ -47,6 +56,7 @@ class SynthesizerTask(LightningModule):
         discriminator: Discriminator | None = None,
         steps_per_epoch: int = 1,
         begun: Sequence[NetworkState] = (),
+        listen: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -56,6 +66,9 @@ class SynthesizerTask(LightningModule):
         self.average = copy.deepcopy(model).requires_grad_(False).eval() if config.average is not None else None
         self.steps_per_epoch = steps_per_epoch
         self.begun = tuple(begun)
+        self.listen = listen
+        if config.weights.speaker and (listen is None or model.config.speaker is None):
+            raise ConfigError("task.weights.speaker is for models with a speaker encoder: set it to 0 for this one")
         self.steps = self.begun[0].epochs * steps_per_epoch if begun else 0
         self.faults: dict[str, int] = {}
         if model.config.quantizer.frozen:
@@ -84,11 +97,11 @@ class SynthesizerTask(LightningModule):
         output = self._reconstruct(batch)
         hop, segment = self.model.config.spectrogram.hop, self.model.config.segment
         real = slice_segments(batch.wave, output.start * hop, segment * hop)
-        adversarial = self.steps >= self.config.adversarial_start
-        if adversarial:
-            loss = self.discriminator_loss(real, output.wave.detach())
+        judged = self._judged(real.shape[-1]) if self.steps >= self.config.adversarial_start else None
+        if judged is not None:
+            loss = self.discriminator_loss(real[..., judged], output.wave.detach()[..., judged])
             self._step(discriminator_opt, loss, self.discriminator, "discriminator")
-        losses = self.generator_losses(batch, output, real, adversarial)
+        losses = self.generator_losses(batch, output, real, judged)
         self._step(generator_opt, torch.stack(list(losses.values())).sum(), self.model, "generator")
         self.steps += 1
         self._follow()
@@ -101,9 +114,14 @@ class SynthesizerTask(LightningModule):
         return discriminator_loss([real for real, _ in scores], [fake for _, fake in scores])
 
     def generator_losses(
-        self, batch: Batch, output: TrainingOutput, real: Tensor, adversarial: bool
+        self, batch: Batch, output: TrainingOutput, real: Tensor, judged: slice | None
     ) -> dict[str, Tensor]:
-        """Weighted losses by name; their sum is what the generator descends."""
+        """Weighted losses by name; their sum is what the generator descends.
+
+        Args:
+            real: the recording's segments [b, 1, w].
+            judged: the samples of them that the discriminators hear; None: they have not joined yet.
+        """
         weights, fake = self.config.weights, output.wave
         real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
         kl = kl_loss(output.z_prior, output.posterior_log, output.prior_mean, output.prior_log, output.mask)
@@ -114,12 +132,14 @@ class SynthesizerTask(LightningModule):
         }
         if weights.spectral:
             losses["spectral"] = weights.spectral * spectral_loss(real[:, 0], fake[:, 0])
-        if adversarial:
+        if self.listen is not None and weights.speaker and batch.speaker is not None:
+            losses["speaker"] = weights.speaker * speaker_loss(batch.speaker, self.listen(fake[:, 0]))
+        if judged is not None:
             # The step is the generator's: the judges are asked, not taught.
             self.discriminator.requires_grad_(False)
             with torch.no_grad():
-                truth = self.discriminator(real)
-            verdicts = self.discriminator(fake)
+                truth = self.discriminator(real[..., judged])
+            verdicts = self.discriminator(fake[..., judged])
             self.discriminator.requires_grad_(True)
             features = feature_loss([v.features for v in truth], [v.features for v in verdicts])
             losses["adversarial"] = weights.adversarial * adversarial_loss([v.score.float() for v in verdicts])
@@ -187,6 +207,14 @@ class SynthesizerTask(LightningModule):
         else:
             self._pass_over(name)
         self.log_dict({f"train/{name}": loss.detach(), f"train/{name}_gradient": norm})
+
+    def _judged(self, samples: int) -> slice:
+        """The window of the segments that the discriminators hear in this step."""
+        frames, hop = self.config.adversarial_frames, self.model.config.spectrogram.hop
+        if frames is None:
+            return slice(0, samples)
+        start = int(torch.randint(max(1, samples // hop - frames + 1), ())) * hop
+        return slice(start, start + frames * hop)
 
     def _pass_over(self, name: str) -> None:
         logger.warning("step %d: the %s's gradient is not finite; its weights were left alone", self.steps, name)

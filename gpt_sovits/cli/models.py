@@ -18,11 +18,14 @@ def new(
     folder: Annotated[Path, typer.Argument(help="where to write it")],
     preset: Annotated[str, typer.Option("--preset", help="debug (for tests) or tiny")] = "tiny",
     seed: Annotated[int, typer.Option("--seed", min=0, help="equal seeds give equal weights")] = 1234,
+    speaker: Annotated[
+        Path | None, typer.Option("--speaker", help="weights of a speaker encoder, for presets that need one")
+    ] = None,
 ) -> None:
     """Write an untrained model, to be trained by `gpt-sovits train`."""
     from gpt_sovits.models import new_model
 
-    bundle = new_model(folder, preset, seed)
+    bundle = new_model(folder, preset, seed, speaker)
     typer.echo(f"{bundle.folder}  untrained  preset {preset}  seed {seed}")
 
 

@@ -47,7 +47,7 @@ class BundleManifest(Strict):
     bert: str | None = None
     """Hugging Face folder of the Chinese BERT; None: the model reads phonemes only."""
     speaker: str | None = None
-    """ERes2NetV2 weights; None: no speaker branch."""
+    """ERes2NetV2 or CAM++ weights; None: no speaker branch."""
     family: str | None = None
     """Of a model of the public GPT-SoVITS: v1, v2, v2Pro, v2ProPlus, v3 or v4."""
     base: str | None = None

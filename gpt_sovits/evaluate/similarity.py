@@ -9,11 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from feature_extractor.speaker import fbank, load_speaker
-from gpt_sovits.core.checkpoint import load_weights
+from feature_extractor.speaker import load_speaker
 from gpt_sovits.core.errors import AudioError, CheckpointError, MissingExtraError
-from gpt_sovits.core.foreign import read_foreign, state_dict
-from gpt_sovits.evaluate.campplus import CamPlus, infer_config
 from gpt_sovits.evaluate.item import HEARING_RATE, Card, Clip, Item, Sound, Value
 from gpt_sovits.evaluate.locate import checksum, find
 
@@ -95,21 +92,9 @@ def load_voiceprint(name: str, folder: Path | None) -> Voiceprint:
 
 
 def load_campplus(path: Path) -> tuple[Embed, str]:
-    """The network of `campplus.py` with published weights."""
-    state = state_dict(read_foreign(path).tree, str(path))
-    network = CamPlus(infer_config(state, str(path)))
-    load_weights(network, state, str(path))
-    return campplus_embedding(network.eval()), "gpt-sovits campplus 1"
-
-
-def campplus_embedding(network: CamPlus) -> Embed:
-    """Filterbank less its mean over time, then the network."""
-
-    def embed(wave: Tensor) -> Tensor:
-        bank = fbank(wave, network.config.bands)
-        return network((bank - bank.mean(dim=0))[None])[0]
-
-    return embed
+    """CAM++ with published weights."""
+    encoder = load_speaker(path)
+    return lambda wave: encoder(wave[None])[0], "gpt-sovits campplus 1"
 
 
 def _load_eres2net(path: Path) -> tuple[Embed, str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from feature_extractor.audio import HUBERT_RATE, sinc_resample
+from feature_extractor.speaker import load_speaker
 from gpt_sovits.core.bundle import Bundle, find_model
 from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from gpt_sovits.core.device import pick_device
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.train.bundle import install_part
 from gpt_sovits.train.public import begin_s2
@@ -75,7 +79,8 @@ def train_s2(
         torch.manual_seed(run.seed)
         judges = _judges(source, recipe)
     begun = begin_s2(begin, network, judges)
-    task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun)
+    listen = _listener(source, network, device) if recipe.task.weights.speaker else None
+    task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun, listen)
     fitted = fit("s2", task, data, target, run, recipe.epochs, device, resume, lambda: task.trained, "val/mel_distance")
     progress = fitted.progress
     info = {"steps": task.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}
@@ -96,6 +101,16 @@ def _trainable(source: Bundle, freeze: bool) -> Synthesizer:
     quantizer = network.config.quantizer.model_copy(update={"frozen": freeze})
     network.config = network.config.model_copy(update={"quantizer": quantizer})
     return network.train()
+
+
+def _listener(source: Bundle, network: Synthesizer, device: str) -> Callable[[Tensor], Tensor] | None:
+    """The model's speaker encoder, frozen, for waves at the rate of its stage 2; None: it has none."""
+    path = source.part("speaker")
+    if path is None:
+        return None
+    encoder = load_speaker(path).requires_grad_(False).to(pick_device(device), torch.float32)
+    rate = network.config.spectrogram.rate
+    return lambda wave: encoder(sinc_resample(wave.float(), rate, HUBERT_RATE))
 
 
 def _judges(source: Bundle, recipe: SynthesizerTrainingConfig) -> Discriminator:

@@ -76,3 +76,12 @@ def median_spread(sampler: BucketSampler, dataset: Text2SemanticDataset, epoch: 
     lengths = [dataset[index].seconds for index in sampler]
     batches = [lengths[k : k + 4] for k in range(0, len(lengths), 4)]
     return median(max(batch) - min(batch) for batch in batches)
+
+
+def test_several_may_be_joined_and_strangers_among_them(listing: Path) -> None:
+    joiner = Joiner(UTTERANCES, JoinConfig(speakers=listing, chance=1.0, most=3, strangers=1.0), seed=1)
+    joined = [joiner(index, epoch) for index in range(5) for epoch in range(8)]
+    assert max(len(u.codes) for u in joined) == 80
+    assert any(len({phone % 2 for phone in u.phones}) == 2 for u in joined)
+    for u in joined:
+        assert [100 + p for p in u.phones[::5]] == u.codes[::20] and u.phones[-1] == int(u.name[0])

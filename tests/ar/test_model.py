@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from ar import Batch, Text2SemanticConfig, Text2SemanticDecoder, dpo_loss, load_text2semantic, save_text2semantic
+from ar.attention import SelfAttention
 from ar.convert import from_public, to_public
-from ar.loss import IGNORE, damage, teacher_forced, training_loss
+from ar.loss import IGNORE, damage, garble, teacher_forced, training_loss
 from gpt_sovits.core.config import load_config
 from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import CheckpointError, InputError
@@ -160,3 +161,34 @@ def _row(batch: Batch, row: int) -> Batch:
         batch.code_lengths[row : row + 1],
         batch.bert[row : row + 1, :, :n],
     )
+
+
+def test_attention_of_training_equals_that_of_inference(batch: Batch) -> None:
+    """On a CPU the two are computed by different means; values and gradients agree."""
+    model = small_model()
+    expected = training_loss(model, batch)
+    expected.loss.backward()
+    gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+    model.zero_grad()
+    for module in model.modules():
+        if isinstance(module, SelfAttention):
+            module.train()
+            module.dropout = 0.0
+    actual = training_loss(model, batch)
+    actual.loss.backward()
+    torch.testing.assert_close(actual.logits, expected.logits)
+    for one, other in zip((p.grad for p in model.parameters() if p.grad is not None), gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_garbled_codes_are_read_but_not_to_be_said(batch: Batch) -> None:
+    model = small_model()
+    torch.manual_seed(0)
+    heard = garble(batch.codes, 0.5, model.config.eos)
+    share = (heard != batch.codes).float().mean().item()
+    assert 0.3 < share < 0.6 and int(heard.min()) >= 0 and int(heard.max()) <= model.config.eos
+    with torch.no_grad():
+        _, clean, targets = teacher_forced(model, batch)
+        _, garbled, same = teacher_forced(model, batch, heard)
+    assert torch.equal(targets, same) and not torch.allclose(clean, garbled)
+    assert torch.equal(garble(batch.codes, 0.0, model.config.eos), batch.codes)

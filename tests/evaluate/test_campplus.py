@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from feature_extractor.campplus import SEGMENT, CamPlus, CamPlusConfig, Masked, infer_config
 from gpt_sovits.core.errors import CheckpointError
-from gpt_sovits.evaluate.campplus import SEGMENT, CamPlus, CamPlusConfig, Masked, infer_config
 from gpt_sovits.evaluate.item import Clip, Item, Sound, read_sound
 from gpt_sovits.evaluate.similarity import Similarity, load_campplus, load_voiceprint
 from tests.golden_data import assert_close, fill, unit, waveform

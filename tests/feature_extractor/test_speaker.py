@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import kaldi_native_fbank
 import pytest
 import torch
 from torch import Tensor
 
+from feature_extractor.campplus import CamPlus, CamPlusConfig
 from feature_extractor.eres2net import ERes2NetConfig, infer_config
 from feature_extractor.speaker import SpeakerEncoder, fbank, load_speaker, save_speaker
 from gpt_sovits.core.errors import AudioError, CheckpointError
@@ -119,3 +121,37 @@ def test_bad_files_are_named_with_the_reason(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match=words) as caught:
             load_speaker(tmp_path / name)
         assert name in str(caught.value)
+
+
+def test_filterbank_equals_kaldi() -> None:
+    options = kaldi_native_fbank.FbankOptions()
+    options.frame_opts.samp_freq = 16000
+    options.frame_opts.dither = 0.0
+    options.mel_opts.num_bins = 80
+    kaldi = kaldi_native_fbank.OnlineFbank(options)
+    wave = 0.1 * torch.randn(2, 16000, generator=torch.Generator().manual_seed(3))
+    kaldi.accept_waveform(16000, wave[1].tolist())
+    kaldi.input_finished()
+    expected = torch.stack([torch.from_numpy(kaldi.get_frame(i)) for i in range(kaldi.num_frames_ready)])
+    assert_close(fbank(wave)[1], expected.numpy(), tolerance=1e-5)
+
+
+def test_a_gradient_reaches_the_wave() -> None:
+    wave = 0.1 * torch.randn(1, 4000, generator=torch.Generator().manual_seed(3))
+    wave.requires_grad_()
+    fbank(wave).sum().backward()
+    assert wave.grad is not None and wave.grad.isfinite().all() and wave.grad.abs().sum() > 0
+
+
+@torch.no_grad()
+def test_cam_plus_is_told_from_its_weights(tmp_path: Path) -> None:
+    config = CamPlusConfig(maps=4, first=8, growth=4, blocks=(2, 3, 2), embedding=6)
+    network = CamPlus(config).eval()
+    torch.save(network.state_dict(), tmp_path / "published.pt")
+    encoder = load_speaker(tmp_path / "published.pt")
+    wave = 0.1 * torch.randn(1, 8000, generator=torch.Generator().manual_seed(3))
+    bank = fbank(wave)
+    torch.testing.assert_close(encoder(wave), network(bank - bank.mean(1, keepdim=True)))
+    save_speaker(tmp_path / "ours.safetensors", encoder)
+    torch.testing.assert_close(load_speaker(tmp_path / "ours.safetensors")(wave), encoder(wave))
+    assert encoder.config == config and encoder.width == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,3 +144,35 @@ def test_clipping_bounds_the_step_not_the_log() -> None:
 def test_the_picture_stacks_both_spectrograms() -> None:
     picture = mel_picture(torch.randn(128, 30), torch.randn(128, 28))
     assert picture.shape == (1, 258, 28) and picture.min() >= 0 and picture.max() <= 1
+
+
+def test_discriminators_may_hear_a_part_of_each_segment() -> None:
+    task = a_task(adversarial_frames=3)
+    hop, segment = task.model.config.spectrogram.hop, task.model.config.segment
+    torch.manual_seed(0)
+    windows = {(w.start, w.stop) for w in (task._judged(segment * hop) for _ in range(40))}
+    assert {stop - start for start, stop in windows} == {3 * hop} and len(windows) > 1
+    assert min(windows)[0] >= 0 and max(windows)[1] <= segment * hop
+    assert "train/adversarial" in run(task, 1)[0]
+
+
+def test_the_voice_is_asked_for_where_a_speaker_encoder_listens() -> None:
+    with pytest.raises(ConfigError, match="speaker encoder"):
+        a_task(weights=LossWeights(speaker=1.0))
+    config = load_config(SynthesizerConfig, "debug/s2", ["quantizer.frozen=true", "speaker=5"])
+    heard: list[torch.Size] = []
+
+    def listen(wave: torch.Tensor) -> torch.Tensor:
+        heard.append(wave.shape)
+        return wave.unflatten(1, (5, -1)).square().mean(-1)
+
+    torch.manual_seed(0)
+    settings = SynthesizerTaskConfig(discriminator=JUDGES, weights=LossWeights(speaker=3.0))
+    task = SynthesizerTask(Synthesizer(config), settings, listen=listen)
+    batch = replace(a_batch(task), speaker=torch.randn(2, 5))
+    output = task._reconstruct(batch)
+    real = torch.zeros_like(output.wave)
+    loss = task.generator_losses(batch, output, real, judged=None)["speaker"]
+    assert heard == [output.wave.shape[::2]] and 0 <= loss.item() <= 6
+    loss.backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in task.model.generator.parameters())

@@ -170,7 +170,7 @@ def test_a_perturbed_layer_fails_the_comparison() -> None:
         with torch.no_grad():
             output = task.model(*inputs, noise=noise, start=start)
             real = torch.zeros_like(output.wave)
-            return float(task.generator_losses(batch, output, real, adversarial=False)["kl"])
+            return float(task.generator_losses(batch, output, real, judged=None)["kl"])
 
     assert close(divergence(), expected)
     with torch.no_grad():
