@@ -108,13 +108,14 @@ def load_speaker(path: str | Path) -> SpeakerEncoder:
     path = Path(path)
     if path.suffix == ".safetensors":
         checkpoint = load_checkpoint(path, KIND)
-        shape = CamPlusConfig if "growth" in checkpoint.config else ERes2NetConfig
-        config, state = parse_config(shape, checkpoint.config, str(path)), checkpoint.tensors
+        state, values = checkpoint.tensors, checkpoint.config
+        shape: type[CamPlusConfig | ERes2NetConfig] = CamPlusConfig if "growth" in values else ERes2NetConfig
+        config: CamPlusConfig | ERes2NetConfig = parse_config(shape, values, str(path))
     else:
         found = state_dict(read_foreign(path).tree, str(path))
         state = {name: t for name, t in found.items() if not name.startswith("seg_1.")}
         known = any(name.startswith("xvector.") for name in state)
-        config = (infer_campplus if known else infer_config)(state, str(path))
+        config = infer_campplus(state, str(path)) if known else infer_config(state, str(path))
     encoder = SpeakerEncoder(config)
     load_weights(encoder.model, state, str(path))
     return encoder.eval()

@@ -7,6 +7,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -119,9 +120,8 @@ def _heard(listing: Path, teacher: Path, half: bool, workers: int) -> Iterator[t
     rows = [line.split("|", 3)[:2] for line in listing.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     work = [(str(listing.parent / path), speaker) for path, speaker in rows]
     blocks = [work[i : i + BLOCK] for i in range(0, len(work), BLOCK)]
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (str(teacher), half))
-    with pool:
-        for done, block in enumerate(pool.map(_hear, blocks)):
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        for done, block in enumerate(pool.map(partial(_hear, teacher, half), blocks)):
             for path, speaker, wave, features in block:
                 if wave is None or features is None:
                     log.warning("%s is silent, empty or no audio: left out", path)
@@ -130,25 +130,23 @@ def _heard(listing: Path, teacher: Path, half: bool, workers: int) -> Iterator[t
             log.info("teacher: %d of %d recordings", min(len(work), (done + 1) * BLOCK), len(work))
 
 
-_teacher: Teacher | None = None
-"""The worker's own; set once in each worker process."""
-
-
-def _start(teacher: str, half: bool) -> None:
-    global _teacher
+@lru_cache(maxsize=1)
+def _teacher(folder: Path, half: bool) -> Teacher:
+    """The worker's own, loaded once."""
     torch.set_num_threads(1)
-    _teacher = load_teacher(Path(teacher), torch.bfloat16 if half else torch.float32)
+    return load_teacher(folder, torch.bfloat16 if half else torch.float32)
 
 
-def _hear(block: list[tuple[str, str]]) -> list[tuple[str, str, np.ndarray | None, np.ndarray | None]]:
-    assert _teacher is not None
+def _hear(
+    folder: Path, half: bool, block: list[tuple[str, str]]
+) -> list[tuple[str, str, np.ndarray | None, np.ndarray | None]]:
     found: list[tuple[str, str, np.ndarray | None, np.ndarray | None]] = []
     for path, speaker in block:
         wave = _read(Path(path))
         if wave is None:
             found.append((path, speaker, None, None))
             continue
-        features = _teacher(wave)[: len(wave) // HOP].half()
+        features = _teacher(folder, half)(wave)[: len(wave) // HOP].half()
         found.append((path, speaker, (wave * 32767).to(torch.int16).numpy(), features.numpy()))
     return found
 
