@@ -16,6 +16,7 @@ from gpt_sovits.core.checkpoint import load_checkpoint, place_weights, save_chec
 from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.device import pick_dtype
 from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.core.late import HALF, widen_on_use
 from gpt_sovits.core.public import is_ours, read_release
 from gpt_sovits.core.skeleton import skeleton
 
@@ -85,7 +86,8 @@ def load_text2semantic(
     """Read one of our files (kind "s1") or a public one (`.ckpt`), in evaluation mode.
 
     Args:
-        dtype: number format of the weights; auto: half precision on a CUDA device, float32 elsewhere.
+        dtype: number format of the weights; auto: half precision on a CUDA device, float32 elsewhere, where layers of
+            a file in half precision are widened when they are first used.
 
     Raises:
         CheckpointError: missing, damaged, of another kind, or not fitting its own config.
@@ -93,7 +95,11 @@ def load_text2semantic(
     config, tensors = _read_ours(path) if is_ours(path) else _read_public(path)
     with skeleton():
         model = Text2SemanticDecoder(config)
-    place_weights(model, tensors, str(path), pick_dtype(dtype, device), device)
+    wanted = pick_dtype(dtype, device)
+    late = dtype == "auto" and wanted == torch.float32
+    place_weights(model, tensors, str(path), wanted, device, HALF if late else ())
+    if late:
+        widen_on_use(model)
     return model.eval()
 
 

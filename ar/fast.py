@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from ar.kernels.native import NativeStep, NotAvailable, Precision
 from ar.model import Text2SemanticDecoder
+from gpt_sovits.core.late import widen
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def prepare(
         return True
     if device != "cpu":
         return False
+    widen(model)
     try:
         model.fast = NativeStep(model, precision, threads)
     except NotAvailable as reason:

@@ -12,6 +12,7 @@ from gpt_sovits.core.checkpoint import NO_DECODER, load_checkpoint, place_weight
 from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.device import pick_dtype
 from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.core.late import HALF, widen_on_use
 from gpt_sovits.core.public import is_ours, read_release
 from gpt_sovits.core.skeleton import skeleton
 from sovits.config import SynthesizerConfig
@@ -45,7 +46,8 @@ def load_sovits(
     Args:
         fuse: True folds weight norm into the weights, for speed; False restores it for training, whichever way the
             file was written.
-        dtype: number format of the weights; auto: half precision on a CUDA device, float32 elsewhere.
+        dtype: number format of the weights; auto: half precision on a CUDA device, float32 elsewhere, where layers of
+            a file in half precision are widened (and folded) when they are first used.
 
     Raises:
         CheckpointError: the file is missing, damaged, of another kind, or does not fit its own configuration.
@@ -57,8 +59,12 @@ def load_sovits(
         fused = not any(".parametrizations." in name for name in tensors)
         if fused:
             model.fuse()
-    place_weights(model, tensors, str(path), pick_dtype(dtype, device), device)
-    if fuse:
+    wanted = pick_dtype(dtype, device)
+    late = dtype == "auto" and wanted == torch.float32 and (fuse or not fused)
+    place_weights(model, tensors, str(path), wanted, device, HALF if late else ())
+    if late:
+        widen_on_use(model, fold=fuse)
+    elif fuse:
         model.fuse()
     elif fused:
         put_on(model, names)

@@ -8,6 +8,8 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
+from gpt_sovits.core.late import widen
+
 M = TypeVar("M", bound=nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d)
 
 
@@ -29,6 +31,7 @@ def take_off(root: nn.Module) -> None:
 
     Weights in half precision are multiplied out in full and rounded once.
     """
+    widen(root)
     for name in normed_names(root):
         module = root.get_submodule(name)
         parts = cast(nn.ModuleDict, module.parametrizations)["weight"]

@@ -100,11 +100,15 @@ def place_weights(
     origin: str,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
+    keep: tuple[torch.dtype, ...] = (),
 ) -> None:
     """Load strictly into a module made under `skeleton`; `tensors` is emptied on the way.
 
     One tensor after the other takes its place, so that at no time two copies of the weights are in memory. What has
     the number format already stays mapped to its file until it is changed.
+
+    Args:
+        keep: formats that stay as they are, see `gpt_sovits.core.late`.
 
     Raises:
         CheckpointError: names the first keys that do not fit.
@@ -113,7 +117,8 @@ def place_weights(
     ready: dict[str, Tensor] = {}
     for name in list(tensors):
         tensor = tensors.pop(name)
-        ready[name] = tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
+        cast = tensor.is_floating_point() and tensor.dtype not in keep
+        ready[name] = tensor.to(device, dtype) if cast else tensor.to(device)
     module.load_state_dict(ready, strict=True, assign=True)
     module.to(device)  # tables that are computed, not stored
 

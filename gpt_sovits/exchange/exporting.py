@@ -91,7 +91,7 @@ def _s2(file: Checkpoint, path: Path) -> tuple[dict[str, Any], bytes]:
     config = parse_config(SynthesizerConfig, file.config, str(path))
     tensors = file.tensors
     if not any(".parametrizations." in name for name in tensors):
-        tensors = dict(load_sovits(path).state_dict())
+        tensors = dict(load_sovits(path, dtype="float32").state_dict())
     if "posterior" not in public.get("parts", ()):
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("posterior.")}
     weights = s2_to_public(tensors, len(getattr(config.generator.blocks, "kernels", ())))

@@ -69,7 +69,7 @@ def train_content(listing: Path, teacher: Path, model: Path, config: ContentConf
     lessons = _lessons(listing, teacher, student.width, codes, config, work / "lessons.pt")
     fit(student, lessons, config, work / "content.pt")
     save_hubert(bundle.need("hubert"), student, {"recipe": config.model_dump(mode="json")}, torch.float16)
-    synthesizer = load_sovits(bundle.need("s2"))
+    synthesizer = load_sovits(bundle.need("s2"), dtype="float32")
     adopt_codebook(synthesizer, lessons.centres)
     save_sovits(bundle.need("s2"), synthesizer, {"codebook": "k-means of the content encoder's teacher"})
 

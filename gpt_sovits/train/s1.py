@@ -41,7 +41,7 @@ def train_s1(
     run, rest = split_overrides(overrides, max_steps, max_minutes, seed)
     recipe = read_recipe(Text2SemanticTrainingConfig, RECIPE if config is None else config, rest)
     source, target = find_model(model), Path(out)
-    network = load_text2semantic(source.need("s1")).train()
+    network = load_text2semantic(source.need("s1"), dtype="float32").train()
     settings = recipe.data.model_copy(update={"symbols": source.manifest.symbols})
     data = Text2SemanticDataModule(Path(experiment), settings, network.config.bert_width)
     task = Text2SemanticTask(network, recipe, begin_s1(begin, network))

@@ -92,7 +92,7 @@ def train_s2(
 
 
 def _trainable(source: Bundle, freeze: bool) -> Synthesizer:
-    network = load_sovits(source.need("s2"))
+    network = load_sovits(source.need("s2"), dtype="float32")
     if network.posterior is None:
         raise CheckpointError(
             f"{source.need('s2')} was exported for speaking only and lacks the posterior encoder that training needs: "
