@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 
 _BLOCK = 1024
@@ -42,6 +42,15 @@ class SortedTable:
                 return default
         start += len(wanted) + 1
         return self._data[start : self._data.find(b"\n", start)].decode("utf8")
+
+    def beginning(self, prefix: str) -> dict[str, str]:
+        """All rows whose key begins with a prefix: the rest of the key, and the second column."""
+        wanted = prefix.encode("utf8", "surrogatepass")
+        first = max(bisect_left(self._keys, wanted) - 1, 0)
+        last = bisect_left(self._keys, wanted + b"\xff")
+        lines = self._data[self._starts[first] : self._starts[last]].split(b"\n")
+        rows = (line[len(wanted) :].decode("utf8").partition("\t") for line in lines if line.startswith(wanted))
+        return {rest: value for rest, _, value in rows}
 
     def __getitem__(self, key: str) -> str:
         value = self.get(key, _NO_VALUE)

@@ -68,7 +68,7 @@ def _is_beginning(text: str) -> bool:
 @lru_cache(maxsize=8192)
 def _phrases(start: str) -> dict[str, tuple[str, ...]]:
     """All phrases with these first two characters: the rest of each (`-`: nothing) and its syllables."""
-    fields = _phrase_table().get(start).split()
+    fields = _phrases_of(start[:1]).get(start[1:], "").split()
     rows = zip(fields[::2], fields[1::2], strict=True)
     return {rest: tuple(syllables.split(",")) for rest, syllables in rows}
 
@@ -76,6 +76,11 @@ def _phrases(start: str) -> dict[str, tuple[str, ...]]:
 @lru_cache(maxsize=8192)
 def _character(character: str) -> str:
     return _character_table().get(character, character)
+
+
+@lru_cache(maxsize=1024)
+def _phrases_of(character: str) -> dict[str, str]:
+    return _phrase_table().beginning(character)
 
 
 @lru_cache(maxsize=1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from feature_extractor.text.zh.network import polyphone_network
@@ -77,7 +78,7 @@ def _decider(word: Word) -> str:
     return "mark" if word.text in _MARKS else "pypinyin"
 
 
-def _word(words: list[Word], i: int) -> list[str]:
+def _word(words: list[Word], i: int) -> Sequence[str]:
     text = words[i].text
     if len(text) == 1 and text in _SURNAMES and _names(words, i):
         return [_SURNAMES[text]]
@@ -85,32 +86,40 @@ def _word(words: list[Word], i: int) -> list[str]:
         before = words[i - 1] if i and words[i - 1].tag != "x" else _NONE
         after = words[i + 1] if i + 1 < len(words) and words[i + 1].tag != "x" else _NONE
         return [_RULES[text](Place(words[i], before, after))]
-    found = phrases().get(text)
-    if found is not None and not (text[0] == "着" and i and words[i - 1].tag == "v" and len(words[i - 1].text) == 1):
-        return found
-    if re.fullmatch("第?[一二三四五六七八九十两几]+行", text):
-        return [*_word([Word(text[:-1], "m")], 0), "hang2"]
-    if re.fullmatch("[一二三四五六七八九十两几百千万]+[只幢]", text):
-        return [*word_syllables(text[:-1]), "zhi1" if text[-1] == "只" else "zhuang4"]
-    if len(text) == 2 and text[0] == "姓" and text[1] in _SURNAMES:
-        return ["xing4", _SURNAMES[text[1]]]
-    if text[0] in _NAME_BEGINS and words[i].tag == "nr" and 2 <= len(text) <= 3:
-        return [_SURNAMES[text[0]], *word_syllables(text[1:])]
-    if len(text) == 2 and text[0] == "着" and i and words[i - 1].tag[:1] == "v" and len(words[i - 1].text) == 1:
+    lasts = len(text) == 2 and text[0] == "着" and i and words[i - 1].tag[:1] == "v" and len(words[i - 1].text) == 1
+    if lasts and (words[i - 1].tag == "v" or text not in phrases()):
         return ["zhe5", *word_syllables(text[1])]
-    if len(text) == 2 and text[1] == "着" and words[i].tag[:1] == "v":
-        return [*_word([Word(text[0], "v")], 0), "zhe5"]
+    return _alone(words[i])
+
+
+@lru_cache(maxsize=16384)
+def _alone(word: Word) -> tuple[str, ...]:
+    """The reading of a word whatever stands beside it."""
+    text = word.text
+    found = phrases().get(text)
+    if found is not None:
+        return tuple(found)
+    if _ROWS.fullmatch(text):
+        return *_word([Word(text[:-1], "m")], 0), "hang2"
+    if _PIECES.fullmatch(text):
+        return *word_syllables(text[:-1]), "zhi1" if text[-1] == "只" else "zhuang4"
+    if len(text) == 2 and text[0] == "姓" and text[1] in _SURNAMES:
+        return "xing4", _SURNAMES[text[1]]
+    if text[0] in _NAME_BEGINS and word.tag == "nr" and 2 <= len(text) <= 3:
+        return _SURNAMES[text[0]], *word_syllables(text[1:])
+    if len(text) == 2 and text[1] == "着" and word.tag[:1] == "v":
+        return *_word([Word(text[0], "v")], 0), "zhe5"
     if len(text) == 3 and text[1] == "得" and text[0] not in "获取赢夺博心难不":
-        return [*_word([Word(text[0], "v")], 0), "de5", *_word([Word(text[2], "a")], 0)]
+        return *_word([Word(text[0], "v")], 0), "de5", *_word([Word(text[2], "a")], 0)
     if len(text) == 2 and text[0] in "很太更最越真" and text[1] in "长重":
-        return [*word_syllables(text[0]), "chang2" if text[1] == "长" else "zhong4"]
+        return *word_syllables(text[0]), "chang2" if text[1] == "长" else "zhong4"
     for size in (3, 2):
         # A listed phrase at either end of a longer word that the dictionary does not list.
         if len(text) > size and text[:size] in phrases():
-            return [*phrases()[text[:size]], *_word([Word(text[size:], words[i].tag)], 0)]
+            return *phrases()[text[:size]], *_word([Word(text[size:], word.tag)], 0)
         if len(text) > size and text[-size:] in phrases():
-            return [*_word([Word(text[:-size], words[i].tag)], 0), *phrases()[text[-size:]]]
-    return list(word_syllables(text))
+            return *_word([Word(text[:-size], word.tag)], 0), *phrases()[text[-size:]]
+    return word_syllables(text)
 
 
 def _is_known_pair(pair: str) -> bool:
@@ -235,6 +244,8 @@ def _li(place: Place) -> str:
     return "li5" if place.before.tag[:1] in {"n", "s"} and place.before.tag != "nr" else "li3"
 
 
+_ROWS = re.compile("第?[一二三四五六七八九十两几]+行")
+_PIECES = re.compile("[一二三四五六七八九十两几百千万]+[只幢]")
 _SURNAMES = {
     "单": "shan4", "仇": "qiu2", "解": "xie4", "任": "ren2", "曾": "zeng1", "查": "zha1", "区": "ou1", "朴": "piao2",
     "华": "hua4", "乐": "yue4", "葛": "ge3", "燕": "yan1", "缪": "miao4", "召": "shao4", "冼": "xian3", "盖": "ge3",

@@ -149,8 +149,8 @@ def _change_neutral(word: Word, syllables: list[str], public: bool) -> None:
         _set(syllables, counted, "5")
     elif text in neutral_words(public) or text[-2:] in neutral_words(public):
         _set(syllables, -1, "5")
-    if len(text) == 1:
-        return
+    if len(text) == 1 or not any(text[i : i + 2] in neutral_words(public) for i in range(len(text) - 1)):
+        return  # all of those words have two characters
     first, second = split_in_two(text)
     for part, end in ((first, len(first)), (second, len(text))):
         if part and (part in neutral_words(public) or part[-2:] in neutral_words(public)):
@@ -170,6 +170,8 @@ def change_third(text: str, syllables: list[str]) -> None:
 
 
 def _change_third_of_three(text: str, syllables: list[str]) -> None:
+    if tone_of(syllables[1]) != "3" or "3" not in {tone_of(syllables[0]), tone_of(syllables[2])}:
+        return
     cut = len(split_in_two(text)[0])
     if _all_third(syllables):
         _set(syllables, 1, "2")

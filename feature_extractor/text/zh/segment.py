@@ -74,7 +74,7 @@ def _inner(word: str) -> tuple[str, ...]:
 
 def _cut(text: str) -> Iterator[tuple[str, bool]]:
     """The likeliest words of a text; runs of characters that are none are joined and marked False."""
-    ends = _ends(text)
+    ends = dictionary().likeliest_ends(text)
     start = waiting = 0
     while start < len(text):
         end = ends[start]
@@ -91,16 +91,6 @@ def _loose(characters: str) -> Iterator[tuple[str, bool]]:
         yield characters, False
     else:
         yield from ((character, True) for character in characters)
-
-
-def _ends(text: str) -> list[int]:
-    """Where the word that begins at each place ends, on the likeliest path from there on."""
-    scores, ends = [0.0] * (len(text) + 1), [0] * len(text)
-    words_at = dictionary().words_at
-    for start in range(len(text) - 1, -1, -1):
-        score, last = max([(share + scores[last + 1], last) for last, share in words_at(text, start)])
-        scores[start], ends[start] = score, last + 1
-    return ends
 
 
 def _tagged(text: str) -> tuple[Word, ...]:
