@@ -44,6 +44,8 @@ class Source(NamedTuple):
     """How many they are."""
     by: str
     """The dictionary, rule or network, in a word or two."""
+    parts: tuple[int, ...] = ()
+    """Phones of every character of `text`, where they can be told apart."""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ def text(
 
 
 def _report(written: str, analysis: TextAnalysis, pieces: list[str], asked: dict[str, Any]) -> dict[str, Any]:
+    from feature_extractor.text import trace
+
     segments = [
         {
             "language": segment.language,
@@ -67,6 +69,7 @@ def _report(written: str, analysis: TextAnalysis, pieces: list[str], asked: dict
         "segments": segments,
         "phones": analysis.phones,
         "ids": analysis.ids,
+        "trace": [asdict(unit) for unit in trace(written, analysis)],
         "unknown": [asdict(unknown) for unknown in analysis.unknown],
     }
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feature_extractor.text import TextAnalysis, analyse, symbol_table
+from feature_extractor.text import TextAnalysis, analyse, symbol_table, trace
 from feature_extractor.text.language import LANGUAGES
 from feature_extractor.text.split import spoken_pieces
 from gpt_sovits.core.errors import TextError
@@ -43,7 +43,19 @@ def check(text: str, result: TextAnalysis, symbols: str) -> None:
             assert sum(source.phones for source in segment.sources) == segment.phones_end - segment.phones_start
     assert position == len(text)
     assert phone == len(result.phones)
+    check_trace(text, result)
     assert all(text[unknown.position] == unknown.character for unknown in result.unknown)
+
+
+def check_trace(text: str, result: TextAnalysis) -> None:
+    """Every phone belongs to one unit, every character to one at least, both in order."""
+    phone = start = end = 0
+    for unit in trace(text, result):
+        assert unit.phones_start == phone < unit.phones_end
+        assert start <= unit.start <= end <= unit.end
+        phone, start, end = unit.phones_end, unit.start, unit.end
+    assert phone == len(result.phones)
+    assert end == len(text)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -26,14 +26,16 @@ def _reading(words: str, spoken: Sequence[g2p.Spoken]) -> Reading:
 
 def _read_public(text: str) -> Reading:
     words = public.normalise(text)
-    return Reading(public.phones_of(words), words)
+    spoken = public.speak(words)
+    sources = tuple(Source(token, len(phones), "public front end") for token, phones in spoken)
+    return Reading([phone for _, phones in spoken for phone in phones], words, None, sources)
 
 
 def _read_public_piece(text: str) -> Reading:
     """A piece of a sentence, without the comma that the public front end puts before short texts."""
     reading = _read_public(text)
     padded = reading.phones[:1] == [","] and not reading.normalised.startswith(",")
-    return Reading(reading.phones[padded:], reading.normalised)
+    return Reading(reading.phones[padded:], reading.normalised, None, reading.sources[padded:])
 
 
 def _read_pinned(text: str, pins: Sequence[Pin]) -> Reading:

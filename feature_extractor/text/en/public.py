@@ -32,6 +32,7 @@ _DOMAIN = r"[A-Za-z0-9]+(?:[.\-][A-Za-z0-9]+)*\.[A-Za-z]{2,13}\b"
 _TOKEN = re.compile(rf"{_DOMAIN}|[^\W\d_](?:[^\W\d_]|['\-_])+[^\W\d_]|[\w_]+|\.(?:\s*\.)+|\S")
 _UNWANTED = frozenset(["ae", "ai", "ar", "ios", "hud", "os"])
 """Words of the CMU dictionary that the public one lacks."""
+_SAID = re.compile(r"[A-Z]+[0-2]?|[,.?!\-…]")
 _FEWEST = 4
 _LONGEST = 250
 
@@ -51,15 +52,16 @@ def normalise(text: str) -> str:
     return re.sub(r"([!?,.\-])[!?,.\-]+", r"\1", text)
 
 
-def phones_of(text: str) -> list[str]:
-    """Phones of normalised text; fewer than four get a comma before them."""
+def speak(text: str) -> list[tuple[str, list[str]]]:
+    """The tokens of normalised text with their phones; fewer than four phones get a comma before them."""
     tokens = _TOKEN.findall(text)
-    phones: list[str] = []
+    spoken: list[tuple[str, list[str]]] = []
     for token, tag in zip(tokens, tagger()(tokens), strict=True):
-        phones.extend(_token_phones(token, tag))
-    phones = ["-" if phone == "'" else phone for phone in phones]
-    phones = [phone for phone in phones if re.fullmatch(r"[A-Z]+[0-2]?|[,.?!\-…]", phone) and phone != "UW"]
-    return phones if len(phones) >= _FEWEST else [",", *phones]
+        phones = ["-" if phone == "'" else phone for phone in _token_phones(token, tag)]
+        phones = [phone for phone in phones if _SAID.fullmatch(phone) and phone != "UW"]
+        if phones:
+            spoken.append((token, phones))
+    return spoken if sum(len(phones) for _, phones in spoken) >= _FEWEST else [("", [","]), *spoken]
 
 
 def _token_phones(written: str, tag: str) -> list[str]:

@@ -6,7 +6,7 @@ import re
 
 from feature_extractor.text.ja.openjtalk import words_of
 from feature_extractor.text.ja.prosody import phones_with_marks
-from feature_extractor.text.reading import Reading
+from feature_extractor.text.reading import Reading, Source
 from feature_extractor.text.split import replace_consecutive_punctuation
 from feature_extractor.text.symbols import symbol_ids
 
@@ -18,12 +18,18 @@ _MARKS = {"：": ",", "；": ",", "，": ",", "。": ".", "！": "!", "？": "?"
 def read_public(text: str, symbols: str) -> Reading:
     """Phones as the public front end gives them: `UNK` for accent phrase boundaries and whatever the table lacks."""
     normalised = replace_consecutive_punctuation(text)
+    table = symbol_ids(symbols)
     phones: list[str] = []
+    sources: list[Source] = []
     for match in _PIECE.finditer(normalised.replace("％", "パーセント").lower()):
         words, mark = match.groups()
         if words:
-            phones.extend(phone for word in phones_with_marks(words_of(words)) for phone in word)
+            found = words_of(words)
+            for word, sounds in zip(found, phones_with_marks(found), strict=True):
+                phones.extend(sounds)
+                sources.append(Source(word.text, len(sounds), word.by))
         elif mark != " ":
             phones.append(_MARKS.get(mark, mark))
-    table = symbol_ids(symbols)
-    return Reading([phone if phone in table else "UNK" for phone in phones], normalised)
+            sources.append(Source(mark, 1, "mark"))
+    known = [phone if phone in table else "UNK" for phone in phones]
+    return Reading(known, normalised, None, tuple(source for source in sources if source.phones))

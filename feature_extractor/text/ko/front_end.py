@@ -69,8 +69,15 @@ def _sources(normalised: str) -> Iterator[tuple[Source, list[str]]]:
         for i, (word, pronounced) in enumerate(zip(words, said, strict=True)):
             if i:
                 yield Source(" ", 1, "space"), ["空"]
-            phones = [phone for char in pronounced for phone in _phones(char)]
-            yield Source(word, len(phones), "unknown character" if "停" in phones else "pronunciation rules"), phones
+            sounds_of = [_phones(char) for char in pronounced]
+            phones = [phone for sound in sounds_of for phone in sound]
+            by = "unknown character" if "停" in phones else "pronunciation rules"
+            yield Source(word, len(phones), by, _parts(word, sounds_of)), phones
+
+
+def _parts(word: str, sounds_of: list[list[str]]) -> tuple[int, ...]:
+    """Phones of every character of a word; a respelling may have made it longer or shorter, then they are not known."""
+    return tuple(map(len, sounds_of)) if len(word) == len(sounds_of) else ()
 
 
 def _phones(char: str) -> list[str]:

@@ -7,6 +7,7 @@ that starts a download.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from feature_extractor.text.ko.jamo import conjoining, letters, plain_vowels, take_apart
 from feature_extractor.text.ko.morphemes import morphemes
 from feature_extractor.text.ko.numbers import LETTER_NAMES
-from feature_extractor.text.reading import Reading
+from feature_extractor.text.reading import Reading, Source
 from feature_extractor.text.symbols import symbol_ids
 
 _MARKS = {"：": ",", "；": ",", "，": ",", "。": ".", "！": "!", "？": "?", "\n": ".", "·": ",", "、": ",", " ": "空"}
@@ -53,7 +54,21 @@ _LINKS = (
 
 def read_public(text: str) -> Reading:
     """Phones as the public front end gives them; it does not normalise."""
-    return Reading(_phones(pronounced(_letter_names(text))), text)
+    phones = _phones(pronounced(_letter_names(text)))
+    return Reading(phones, text, None, tuple(_words(text, phones)))
+
+
+def _words(text: str, phones: list[str]) -> Iterator[Source]:
+    """Every word and space with its phones, if there are as many spaces among the phones as in the text."""
+    words, sounds = text.split(" "), " ".join(phones).split("空")
+    if len(words) != len(sounds):
+        yield Source(text, len(phones), "g2pk2")
+        return
+    for i, (word, sound) in enumerate(zip(words, sounds, strict=True)):
+        if i:
+            yield Source(" ", 1, "space")
+        if sound.split():
+            yield Source(word, len(sound.split()), "g2pk2")
 
 
 def pronounced(text: str) -> str:
