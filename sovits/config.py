@@ -185,3 +185,9 @@ class DiscriminatorConfig(Strict):
     """Factor on all channel counts; small trainings take a fraction."""
     resolutions: tuple[tuple[int, int, int], ...] = ()
     """(n_fft, hop, window) of each spectrogram discriminator."""
+    window: Literal["hann", "rectangular"] = "hann"
+    """Of the spectrograms. rectangular: as so-vits-svc-5 trains them, where only its length sets a window apart."""
+    period_widths: tuple[int, ...] = (32, 128, 512, 1024, 1024)
+    """Channels of the period discriminators; so-vits-svc-5 has 64, 128, 256, 512, 1024."""
+    slope: float = 0.1
+    """Of the leaky ReLU on periods and spectrograms; so-vits-svc-5 has 0.2."""

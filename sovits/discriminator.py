@@ -27,15 +27,18 @@ class Verdict(NamedTuple):
 class ConvStack(nn.Module):
     """Convolutions with leaky ReLU, and a last one that scores."""
 
-    def __init__(self, convs: Sequence[nn.Conv1d | nn.Conv2d], exit: nn.Conv1d | nn.Conv2d) -> None:
+    def __init__(
+        self, convs: Sequence[nn.Conv1d | nn.Conv2d], exit: nn.Conv1d | nn.Conv2d, slope: float = SLOPE
+    ) -> None:
         super().__init__()
+        self.slope = slope
         self.convs = nn.ModuleList(normed(conv) for conv in convs)
         self.exit = normed(exit)
 
     def judge(self, x: Tensor) -> Verdict:
         features = []
         for conv in self.convs:
-            x = F.leaky_relu(conv(x), SLOPE)
+            x = F.leaky_relu(conv(x), self.slope)
             features.append(x)
         x = self.exit(x)
         return Verdict(x.flatten(1), [*features, x])
@@ -63,15 +66,16 @@ class ScaleDiscriminator(ConvStack):
 class PeriodDiscriminator(ConvStack):
     """On the wave folded so that samples one period apart stand in a column."""
 
-    def __init__(self, period: int, width: float) -> None:
-        widths = [1, *(scaled(n, width) for n in (32, 128, 512, 1024, 1024))]
-        strides = (3, 3, 3, 3, 1)
+    def __init__(self, period: int, config: DiscriminatorConfig) -> None:
+        widths = [1, *(scaled(n, config.width) for n in config.period_widths)]
+        last = len(widths) - 1
         super().__init__(
             [
-                nn.Conv2d(widths[i], widths[i + 1], (5, 1), (stride, 1), padding=(2, 0))
-                for i, stride in enumerate(strides)
+                nn.Conv2d(widths[i - 1], widths[i], (5, 1), (3 if i < last else 1, 1), padding=(2, 0))
+                for i in range(1, last + 1)
             ],
             nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)),
+            config.slope,
         )
         self.period = period
 
@@ -82,12 +86,12 @@ class PeriodDiscriminator(ConvStack):
 
 
 class ResolutionDiscriminator(ConvStack):
-    """On a magnitude spectrogram of one resolution, striding along time."""
+    """On a magnitude spectrogram of one resolution, striding along time, as in so-vits-svc-5."""
 
     window: Tensor
 
-    def __init__(self, resolution: tuple[int, int, int], width: float) -> None:
-        c = scaled(32, width)
+    def __init__(self, resolution: tuple[int, int, int], config: DiscriminatorConfig) -> None:
+        c = scaled(32, config.width)
         super().__init__(
             [
                 nn.Conv2d(1, c, (3, 9), padding=(1, 4)),
@@ -95,15 +99,22 @@ class ResolutionDiscriminator(ConvStack):
                 nn.Conv2d(c, c, 3, padding=1),
             ],
             nn.Conv2d(c, 1, 3, padding=1),
+            config.slope,
         )
         self.n_fft, self.hop, self.size = resolution
-        self.register_buffer("window", torch.hann_window(self.size), persistent=False)
+        shape = torch.hann_window(self.size) if config.window == "hann" else torch.ones(self.size)
+        self.register_buffer("window", shape, persistent=False)
 
     def forward(self, wave: Tensor) -> Verdict:
+        return self.judge(self.magnitude(wave)[:, None])
+
+    def magnitude(self, wave: Tensor) -> Tensor:
+        """[b, bins, f] of waves [b, 1, w]."""
         wave = F.pad(wave.float(), ((self.n_fft - self.hop) // 2,) * 2, mode="reflect")[:, 0]
         window = self.window.float()
         spec = torch.stft(wave, self.n_fft, self.hop, self.size, window, center=False, return_complex=True)
-        return self.judge((spec.real.square() + spec.imag.square() + 1e-9).sqrt()[:, None])
+        # The 1e-9 keeps the slope of silence finite.
+        return (spec.real.square() + spec.imag.square() + 1e-9).sqrt()
 
 
 class Discriminator(nn.Module):
@@ -113,8 +124,8 @@ class Discriminator(nn.Module):
         super().__init__()
         self.config = config
         scale: list[nn.Module] = [ScaleDiscriminator(config.width)] if config.scale else []
-        periods = [PeriodDiscriminator(p, config.width) for p in config.periods]
-        resolutions = [ResolutionDiscriminator(r, config.width) for r in config.resolutions]
+        periods = [PeriodDiscriminator(p, config) for p in config.periods]
+        resolutions = [ResolutionDiscriminator(r, config) for r in config.resolutions]
         self.judges = nn.ModuleList([*scale, *periods, *resolutions])
 
     def forward(self, wave: Tensor) -> list[Verdict]:

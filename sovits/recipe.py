@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from feature_extractor.spectral import MelConfig
 from gpt_sovits.core.config import Strict
 from sovits.config import DiscriminatorConfig
+from sovits.loss import RESOLUTIONS
 
 
 class SynthesizerDataConfig(Strict):
@@ -88,6 +89,10 @@ class LossWeights(Strict):
     commitment: float = 1.0
     spectral: float = 0.0
     """Multi-resolution STFT loss; the public recipe has none, short trainings gain from it."""
+    spectral_resolutions: tuple[tuple[int, int, int], ...] = RESOLUTIONS
+    """(n_fft, hop, window) of that loss."""
+    mean_of_judges: bool = False
+    """Take the mean of the discriminators' losses instead of their sum, as so-vits-svc-5 does."""
 
     speaker: float = 0.0
     """Distance of the voice that the model's speaker encoder hears in a generated segment from that of the recording;

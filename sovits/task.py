@@ -111,7 +111,12 @@ class SynthesizerTask(LightningModule):
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """How far the scores of waves [b, 1, w] are from 1 for real ones and 0 for generated ones."""
         scores = [verdict.score.float().chunk(2) for verdict in self.discriminator(torch.cat([real, fake]))]
-        return discriminator_loss([real for real, _ in scores], [fake for _, fake in scores])
+        return self._share * discriminator_loss([real for real, _ in scores], [fake for _, fake in scores])
+
+    @property
+    def _share(self) -> float:
+        """Of each discriminator's losses."""
+        return 1 / len(self.discriminator.judges) if self.config.weights.mean_of_judges else 1.0
 
     def generator_losses(
         self, batch: Batch, output: TrainingOutput, real: Tensor, judged: slice | None
@@ -131,7 +136,7 @@ class SynthesizerTask(LightningModule):
             "commitment": weights.commitment * output.commitment.float(),
         }
         if weights.spectral:
-            losses["spectral"] = weights.spectral * spectral_loss(real[:, 0], fake[:, 0])
+            losses["spectral"] = weights.spectral * spectral_loss(real[:, 0], fake[:, 0], weights.spectral_resolutions)
         if self.listen is not None and weights.speaker and batch.speaker is not None:
             losses["speaker"] = weights.speaker * speaker_loss(batch.speaker, self.listen(fake[:, 0]))
         if judged is not None:
@@ -142,8 +147,10 @@ class SynthesizerTask(LightningModule):
             verdicts = self.discriminator(fake[..., judged])
             self.discriminator.requires_grad_(True)
             features = feature_loss([v.features for v in truth], [v.features for v in verdicts])
-            losses["adversarial"] = weights.adversarial * adversarial_loss([v.score.float() for v in verdicts])
-            losses["feature"] = weights.feature * features
+            losses["adversarial"] = (
+                weights.adversarial * self._share * adversarial_loss([v.score.float() for v in verdicts])
+            )
+            losses["feature"] = weights.feature * self._share * features
         return losses
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -13,12 +13,14 @@ from feature_extractor.audio import HUBERT_RATE, sinc_resample
 from feature_extractor.speaker import load_speaker
 from gpt_sovits.core.bundle import Bundle, find_model
 from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.device import pick_device
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.train.bundle import install_part
 from gpt_sovits.train.public import begin_s2
 from gpt_sovits.train.run import Trained, fit, read_recipe, split_overrides
 from sovits.checkpoint import load_sovits, save_sovits
+from sovits.config import DiscriminatorConfig
 from sovits.data import SynthesizerDataModule
 from sovits.discriminator import Discriminator
 from sovits.model import Synthesizer
@@ -119,7 +121,7 @@ def _judges(source: Bundle, recipe: SynthesizerTrainingConfig) -> Discriminator:
     path = source.need("s2").with_name(JUDGES)
     if path.is_file():
         stored = load_checkpoint(path, "s2d")
-        if stored.config == recipe.task.discriminator.model_dump(mode="json"):
+        if parse_config(DiscriminatorConfig, stored.config, str(path)) == recipe.task.discriminator:
             load_weights(fresh, stored.tensors, str(path))
         else:
             logger.info("%s holds other discriminators than the recipe's; training fresh ones", path)

@@ -141,7 +141,7 @@ def test_width_scales_the_parameters() -> None:
 
 def test_a_ragged_end_is_mirrored() -> None:
     torch.manual_seed(0)
-    model = PeriodDiscriminator(7, 0.125)
+    model = PeriodDiscriminator(7, DiscriminatorConfig(width=0.125))
     wave = torch.randn(1, 1, 700 - 3)
     mirrored = torch.cat((wave, wave[..., -4:-1].flip(-1)), dim=-1)
     torch.testing.assert_close(model(wave).score, model(mirrored).score)
