@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gpt_sovits.core.config import Strict
+from gpt_sovits.core.tuning import Tuning
 
 
 class Text2SemanticConfig(Strict):
@@ -126,7 +127,7 @@ class Text2SemanticDataConfig(Strict):
     seed: int = 0
 
 
-class Text2SemanticTrainingConfig(Strict):
+class Text2SemanticTrainingConfig(Tuning):
     """One training of stage 1."""
 
     data: Text2SemanticDataConfig = Text2SemanticDataConfig()
@@ -146,6 +147,21 @@ class Text2SemanticTrainingConfig(Strict):
     """Largest gradient norm; None: no clipping."""
     code_noise: float = Field(default=0.0, ge=0, lt=1)
     """Share of the codes that the model reads wrong in training, see `ar.loss.garble`."""
+    average: float | None = Field(default=None, gt=0, lt=1)
+    """Decay of a moving average of the weights, which is then what is judged and exported; None: none."""
     alignment: AlignmentConfig | None = None
     preference: bool = False
     """Direct preference optimisation against damaged codes; needs twice the memory, so halve `data.batch_size`."""
+
+    @model_validator(mode="after")
+    def _adaptable(self) -> Text2SemanticTrainingConfig:
+        if self.lora is not None and isinstance(self.optimizer, ScaledAdamConfig):
+            raise ValueError(
+                "adapters begin at zero, and ScaledAdam's steps are in proportion to a tensor's size: take an "
+                "optimizer of kind adamw, as train/s1_lora does"
+            )
+        if self.lora is not None and self.alignment is not None:
+            raise ValueError(
+                "the guide of alignment reads the plain projections, not their adapters: set alignment=null"
+            )
+        return self

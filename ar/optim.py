@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ar.config import AdamWConfig, OptimizerConfig, ScaledAdamConfig
+from gpt_sovits.core.tuning import Tuning, parameter_groups
 
 SIZE_PERIOD = 4
 SCALAR_RATE = 0.1
@@ -27,7 +28,7 @@ class ScaledAdam(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
         lr: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.95),
         clipping_scale: float = 2.0,
@@ -113,14 +114,15 @@ def _size_step(state: dict[str, Any], lr: float, beta2: float) -> Tensor:
     return torch.where(state["size"] > LARGEST, -rate * SIZE_PERIOD, change)
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, config: OptimizerConfig, tuning: Tuning | None = None) -> torch.optim.Optimizer:
     """The optimiser a training config asks for; AdamW decays matrices only."""
-    rate = learning_rate(config, 0)
+    rate, named = learning_rate(config, 0), list(model.named_parameters())
+    tuning = Tuning() if tuning is None else tuning
     if isinstance(config, ScaledAdamConfig):
-        return ScaledAdam(model.parameters(), rate, config.betas, config.clipping_scale, config.clipping_update_period)
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        groups = parameter_groups(named, tuning)
+        return ScaledAdam(groups, rate, config.betas, config.clipping_scale, config.clipping_update_period)
+    groups = parameter_groups(((n, p) for n, p in named if p.ndim > 1), tuning, weight_decay=config.weight_decay)
+    groups += parameter_groups(((n, p) for n, p in named if p.ndim <= 1), tuning, weight_decay=0.0)
     return torch.optim.AdamW(groups, lr=rate, betas=config.betas)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,6 +15,7 @@ from ar.loss import Batch, TrainingOutput, damage, dpo_loss, garble, training_lo
 from ar.model import Text2SemanticDecoder
 from ar.optim import build_optimizer, learning_rate
 from ar.training_state import TrainingState
+from gpt_sovits.core.average import follow
 from gpt_sovits.core.device import generator
 
 
@@ -31,13 +33,19 @@ class Text2SemanticTask(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.model = model
+        self.average = copy.deepcopy(model).requires_grad_(False).eval() if config.average is not None else None
         self.config = config
         self.damaging = generator(config.seed)
         self.begun = begun
         self.earlier_steps = 0 if begun is None else begun.steps
 
+    @property
+    def trained(self) -> Text2SemanticDecoder:
+        """What is judged and exported: the moving average where there is one."""
+        return self.model if self.average is None else self.average
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        optimizer = build_optimizer(self.model, self.config.optimizer)
+        optimizer = build_optimizer(self.model, self.config.optimizer, self.config)
         if self.begun is not None:
             self.begun.restore(self.model, optimizer)
         return optimizer
@@ -61,7 +69,7 @@ class Text2SemanticTask(pl.LightningModule):
         return per_code
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        output = training_loss(self.model, batch)
+        output = training_loss(self.trained.eval(), batch)
         self.log("val_loss", output.loss / output.count, prog_bar=True, batch_size=len(batch.codes))
         self.log("val_top3", output.accuracy, batch_size=len(batch.codes))
 
@@ -95,10 +103,12 @@ class Text2SemanticTask(pl.LightningModule):
         optimizer: Any = self.optimizers()
         rate = learning_rate(self.config.optimizer, self.earlier_steps + self.global_step)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)  # absent in checkpoints of old
         if self.config.gradient_clip is not None:
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
             self.log("gradient_norm", norm)
         optimizer.step()
         optimizer.zero_grad()
+        if self.average is not None and self.config.average is not None:
+            follow(self.average, self.model, self.config.average, self.global_step)
         self.log("lr", rate)

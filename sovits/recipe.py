@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from feature_extractor.spectral import MelConfig
 from gpt_sovits.core.config import Strict
+from gpt_sovits.core.tuning import Tuning
 from sovits.config import DiscriminatorConfig
 from sovits.loss import RESOLUTIONS
 
@@ -128,7 +129,7 @@ class SynthesizerTaskConfig(Strict):
     """Decay of a moving average of the generator's weights, which is then what is heard and exported; None: none."""
 
 
-class SynthesizerTrainingConfig(Strict):
+class SynthesizerTrainingConfig(Tuning):
     """One training of the second stage."""
 
     data: SynthesizerDataConfig = SynthesizerDataConfig()

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from feature_extractor.spectral import mel_spectrogram, spectrogram_to_mel
+from gpt_sovits.core.average import follow
 from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import ConfigError
+from gpt_sovits.core.tuning import Tuning, parameter_groups
 from sovits.batch import Batch
 from sovits.discriminator import Discriminator
 from sovits.loss import (
@@ -47,6 +49,7 @@ class SynthesizerTask(LightningModule):
         begun: a training elsewhere, of the generator and of the discriminators, whose weights both already have, and
             whose optimizers go on here.
         listen: waves [b, w] at the model's rate to speaker embeddings [b, e]; needed where their loss has a weight.
+        tuning: learning rates of the network's parts.
     """
 
     def __init__(
@@ -57,10 +60,12 @@ class SynthesizerTask(LightningModule):
         steps_per_epoch: int = 1,
         begun: Sequence[NetworkState] = (),
         listen: Callable[[Tensor], Tensor] | None = None,
+        tuning: Tuning | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.config = config
+        self.tuning = Tuning() if tuning is None else tuning
         self.model = model
         self.discriminator = Discriminator(config.discriminator) if discriminator is None else discriminator
         self.average = copy.deepcopy(model).requires_grad_(False).eval() if config.average is not None else None
@@ -81,11 +86,12 @@ class SynthesizerTask(LightningModule):
         return self.model if self.average is None else self.average
 
     def configure_optimizers(self) -> list[Optimizer]:
-        prior = self.model.prior
-        text = [p for m in (prior.embedding, prior.text_encoder, prior.fusion) for p in m.parameters()]
-        known = {id(p) for p in text}
-        rest = [p for p in self.model.parameters() if p.requires_grad and id(p) not in known]
-        groups = [{"params": rest, "factor": 1.0}, {"params": text, "factor": self.config.text_rate}]
+        reads = tuple(f"prior.{part}." for part in ("embedding", "text_encoder", "fusion"))
+        named = list(self.model.named_parameters())
+        text = [pair for pair in named if pair[0].startswith(reads)]
+        rest = [pair for pair in named if not pair[0].startswith(reads)]
+        groups = parameter_groups(rest, self.tuning)
+        groups += parameter_groups(text, self.tuning, factor=self.config.text_rate)
         judges = {"params": list(self.discriminator.parameters()), "factor": self.config.discriminator_rate}
         optimizers: list[Optimizer] = [self._adam(groups), self._adam([judges])]
         for state, network, optimizer in zip(self.begun, (self.model, self.discriminator), optimizers, strict=False):
@@ -104,7 +110,8 @@ class SynthesizerTask(LightningModule):
         losses = self.generator_losses(batch, output, real, judged)
         self._step(generator_opt, torch.stack(list(losses.values())).sum(), self.model, "generator")
         self.steps += 1
-        self._follow()
+        if self.average is not None and self.config.average is not None:
+            follow(self.average, self.model, self.config.average, self.steps)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()}, batch_size=len(batch.names))
         self.log("train/mel_distance", losses["mel"].detach() / max(self.config.weights.mel, 1e-12), prog_bar=True)
 
@@ -230,17 +237,6 @@ class SynthesizerTask(LightningModule):
             raise ConfigError(
                 f"the gradients have not been finite {MOST_FAULTS} times in a row: lower task.rate, or set task.clip"
             )
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the averaged weights; early on faster, so that they leave the start behind."""
-        if self.average is None or self.config.average is None:
-            return
-        decay = min(self.config.average, (1 + self.steps) / (10 + self.steps))
-        pairs = [(a, p) for a, p in zip(self.average.parameters(), self.model.parameters(), strict=True)]
-        torch._foreach_lerp_([a for a, _ in pairs], [p for _, p in pairs], 1 - decay)
-        for ours, theirs in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            ours.copy_(theirs)
 
     def _mel(self, wave: Tensor) -> Tensor:
         """Log-mel spectrogram [b, m, f] of waves [b, w], in full precision."""

@@ -18,6 +18,7 @@ LONGEST = 400
 ROOMS = {
     "pytorch_lightning": r"(ar|sovits)\.(task|data|picture)|gpt_sovits\.train(\..*)?",
     "transformers": r"feature_extractor\.(hubert|bert)",
+    "peft": r"gpt_sovits\.train\.lora",
     "typer": r"gpt_sovits\.cli(\..*)?|prep\.cli",
     "fastapi": r"gpt_sovits\.server(\..*)?",
     "gradio": r"gpt_sovits\.webui(\..*)?",

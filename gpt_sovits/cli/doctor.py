@@ -17,6 +17,7 @@ EXTRAS = {
     "yue": ("ToJyutping",),
     "serve": ("fastapi", "uvicorn"),
     "webui": ("gradio",),
+    "lora": ("peft",),
     "asr": ("faster_whisper",),
     "export": ("onnx", "onnxscript", "onnxruntime"),
     "eval": ("faster_whisper", "onnxruntime", "speechmos", "rapidfuzz"),

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ar.config import Text2SemanticConfig
+from ar.convert import load_text2semantic
 from ar.convert import to_public as s1_to_public
 from gpt_sovits.core.bundle import Bundle, PartName, find_model
 from gpt_sovits.core.checkpoint import FLOW_KIND, Checkpoint, load_checkpoint
 from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.files import atomic_path
+from gpt_sovits.core.lora import load_adapter, merge_adapter
 from gpt_sovits.exchange.defaults import s1_config, s2_config
 from gpt_sovits.exchange.families import WRITTEN_HEADS
 from gpt_sovits.exchange.layout import public_order
@@ -57,11 +60,24 @@ def public_image(bundle: Bundle, part: PartName) -> bytes:
     """The bytes of one public file."""
     path = bundle.need(part)
     file = load_checkpoint(path)
+    if part in ("s1", "s2") and file.kind == part:
+        file = _with_adapter(file, bundle, part)
     try:
         content, head = (_s1 if part == "s1" else _s2)(file, path)
     except CheckpointError as error:
         raise CheckpointError(f"{bundle.manifest.name} cannot be given to the public GPT-SoVITS: {error}") from error
     return public_bytes(content, head)
+
+
+def _with_adapter(file: Checkpoint, bundle: Bundle, stage: Literal["s1", "s2"]) -> Checkpoint:
+    """The weights with what an adapter adds to them, which the public networks of these families have no place for."""
+    path = bundle.part("s1_adapter" if stage == "s1" else "s2_adapter")
+    if path is None:
+        return file
+    load = load_text2semantic if stage == "s1" else load_sovits
+    network: nn.Module = load(bundle.need(stage))
+    merge_adapter(network, load_adapter(path, stage))
+    return replace(file, tensors=dict(network.state_dict()), info={"steps": load_checkpoint(path).info.get("steps", 0)})
 
 
 def public_bytes(content: dict[str, Any], head: bytes = b"PK") -> bytes:

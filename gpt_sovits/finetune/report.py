@@ -20,6 +20,7 @@ from ar.loss import Batch, training_loss
 from feature_extractor.text import symbol_table
 from gpt_sovits.core.bundle import read_model
 from gpt_sovits.core.files import write_text
+from gpt_sovits.core.lora import load_adapter, merge_adapter
 from gpt_sovits.core.store import FeatureStore
 from gpt_sovits.evaluate.pictures import player, png
 from gpt_sovits.evaluate.report import html_table, page
@@ -119,6 +120,9 @@ def _alignment(folder: Path) -> str:
     texts, codes = store.read_text(), store.read_semantic()
     name = min(codes, key=lambda n: (abs(len(codes[n]) - 150), n))
     model = load_text2semantic(voice.need("s1")).eval()
+    adapter = voice.part("s1_adapter")
+    if adapter is not None:
+        merge_adapter(model, load_adapter(adapter, "s1"))
     item = Utterance(name, [ids[phone] for phone in texts[name].phones], codes[name], store.bert_path(name))
     batch = Collate(None)([item])
     with torch.inference_mode(), watch_attention(model, range(len(model.layers))) as seen:

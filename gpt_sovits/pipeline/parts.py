@@ -21,6 +21,7 @@ from feature_extractor.text import symbol_table
 from gpt_sovits.core.bundle import Bundle, BundleManifest, find_model
 from gpt_sovits.core.device import pick_device
 from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.core.lora import Stage, Switch, load_adapter
 from sovits import Synthesizer, load_sovits
 
 
@@ -44,6 +45,10 @@ class Parts:
     """How text is read, see BundleManifest."""
     fingerprint: str = ""
     """Tells these weights from others: changes when a file is replaced."""
+    files: tuple[Path, ...] = ()
+    """The weights without adapters; voices over the same ones can be switched, see `gpt_sovits.pipeline.voices`."""
+    switches: dict[Stage, Switch] = field(default_factory=dict)
+    precision: Precision = "float32"
 
 
 def load_parts(
@@ -68,7 +73,12 @@ def load_parts(
     place = pick_device(device)
     manifest = bundle.manifest
     bert, speaker = bundle.part("bert"), bundle.part("speaker")
+    adapters: dict[Stage, Path | None] = {
+        "s1": bundle.part("s1_adapter") if s1 is None else None,
+        "s2": bundle.part("s2_adapter") if s2 is None else None,
+    }
     hubert, s1, s2 = bundle.need("hubert"), s1 or bundle.need("s1"), s2 or bundle.need("s2")
+    files = tuple(path for path in (hubert, s1, s2, bert, speaker) if path is not None)
     parts = Parts(
         name=manifest.name,
         symbols=manifest.symbols,
@@ -82,17 +92,37 @@ def load_parts(
         prompt_silence=manifest.prompt_silence,
         sampling=manifest.sampling,
         front_end=manifest.front_end,
-        fingerprint=_fingerprint(manifest, [path for path in (hubert, s1, s2, bert, speaker) if path is not None]),
+        fingerprint=fingerprint(manifest, [*files, *(path for path in adapters.values() if path is not None)]),
+        files=files,
+        precision=precision,
     )
+    parts.switches.update(s1=Switch(parts.text2semantic), s2=Switch(parts.synthesizer))
     _check(parts)
-    if parts.text2semantic.head.weight.dtype == torch.float32:
-        ar.fast.prepare(parts.text2semantic, precision)
+    adapt(parts, adapters)
     if precision != "float32":
         sovits.fast.prepare(parts.synthesizer)
     return parts
 
 
-def _fingerprint(manifest: BundleManifest, paths: Sequence[Path]) -> str:
+def adapt(parts: Parts, adapters: Mapping[Stage, Path | None]) -> None:
+    """Change the stages by adapters, or back to what they are without.
+
+    Raises:
+        CheckpointError: an adapter is damaged or does not fit; the stages are then without.
+    """
+    try:
+        for stage, path in adapters.items():
+            parts.switches[stage].use(None if path is None else load_adapter(path, stage))
+    except CheckpointError:
+        for switch in parts.switches.values():
+            switch.use(None)
+        raise
+    finally:
+        if parts.text2semantic.head.weight.dtype == torch.float32:
+            ar.fast.prepare(parts.text2semantic, parts.precision)
+
+
+def fingerprint(manifest: BundleManifest, paths: Sequence[Path]) -> str:
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return f"{manifest.name}-{hashlib.sha256(repr((manifest, states)).encode()).hexdigest()[:16]}"

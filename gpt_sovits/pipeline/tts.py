@@ -31,6 +31,7 @@ from gpt_sovits.pipeline.request import Request, parse_request
 from gpt_sovits.pipeline.streaming import cutting_rule, stream_waves
 from gpt_sovits.pipeline.synthesis import Prompt, Spoken, speak_codes, speak_waves
 from gpt_sovits.pipeline.text import Sentence, end_marked, read_sentence, read_text
+from gpt_sovits.pipeline.voices import switch_voice
 
 log = logging.getLogger(__name__)
 KEPT_BYTES = 256 * 2**20
@@ -74,6 +75,18 @@ class TTS:
     def rate(self) -> int:
         """Samples per second of what is spoken."""
         return self.parts.synthesizer.config.spectrogram.rate
+
+    def switch(self, voice: str | Path) -> None:
+        """Speak in another voice over the same weights from now on, by its adapters; nothing large is read again.
+
+        Args:
+            voice: name or folder of a model that `finetune --lora` made of the loaded one, or of the loaded one itself.
+
+        Raises:
+            CheckpointError: it has weights of its own, or adapters of another model.
+        """
+        with self._lock:
+            self.parts = switch_voice(self.parts, voice)
 
     def speak(self, text: str, *, reference: str | Path, **options: Any) -> Audio:
         """Say `text` in the voice of `reference`; options are the fields of `Request`.

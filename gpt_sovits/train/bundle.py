@@ -9,9 +9,10 @@ from typing import Literal
 
 import yaml
 
-from gpt_sovits.core.bundle import MANIFEST, Bundle, find_model
-from gpt_sovits.core.errors import StorageError
+from gpt_sovits.core.bundle import MANIFEST, PARTS, Bundle, BundleManifest, PartName, find_model, read_model
+from gpt_sovits.core.errors import CheckpointError, StorageError
 from gpt_sovits.core.files import write_text
+from gpt_sovits.core.lora import Adapter, save_adapter
 
 
 def install_part(out: Path, source: Bundle, part: Literal["s1", "s2"]) -> Bundle:
@@ -23,18 +24,56 @@ def install_part(out: Path, source: Bundle, part: Literal["s1", "s2"]) -> Bundle
         StorageError: the folder cannot be written.
     """
     known = find_model(out) if (out / MANIFEST).is_file() else source
-    names: dict[str, str] = {part: f"{part}.safetensors"}
-    for other in ("hubert", "s1", "s2", "bert", "speaker"):
-        home = known if getattr(known.manifest, other) is not None else source
-        path = home.part(other) if other != part else None
+    # Weights of a stage that was an adapter so far hold what it had learned.
+    names: dict[str, str | None] = {part: f"{part}.safetensors", f"{part}_adapter": None}
+    for other in (name for name in PARTS if name not in names):
+        home = known if getattr(known.manifest, other) is not None or other.endswith("_adapter") else source
+        path = home.part(other)
         if path is not None:
             names[other] = _bring(path, out)
-    manifest = known.manifest.model_copy(
-        update={**names, "name": out.resolve().name, "source": f"{part} trained from {source.manifest.name}"}
-    )
-    values = manifest.model_dump(mode="json", exclude_none=True)
-    write_text(out / MANIFEST, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    _write(out, known.manifest, names, f"{part} trained from {source.manifest.name}")
     return find_model(out)
+
+
+def install_adapter(
+    out: Path, source: Bundle, stage: Literal["s1", "s2"], adapter: Adapter, info: dict[str, object]
+) -> Path:
+    """Write an adapter into `out` and make that a voice model over `source`, whose weights it then refers to.
+
+    A stage trained into `out` before stays.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    path = out / f"{stage}_adapter.safetensors"
+    save_adapter(path, stage, adapter, info)
+    known = read_model(out) if (out / MANIFEST).is_file() else None
+    names = {part: refer(source, part, out) for part in PARTS}
+    if known is not None:
+        mine = {part: getattr(known.manifest, part) for part in PARTS if part not in (stage, f"{stage}_adapter")}
+        names.update({part: name for part, name in mine.items() if name is not None or part.endswith("_adapter")})
+    names[f"{stage}_adapter"] = path.name
+    base = source.manifest if known is None else known.manifest
+    _write(out, base, names, f"an adapter of {stage} trained from {source.manifest.name}")
+    return path
+
+
+def refer(source: Bundle, part: PartName, out: Path) -> str | None:
+    """How the model in `out` names a part of `source` without a copy of it."""
+    name: str | None = getattr(source.manifest, part)
+    if name is None or name.startswith(("shared:", "model:")) or source.folder.resolve() == out.resolve():
+        return name
+    try:
+        by_name = find_model(source.folder.name).folder.samefile(source.folder)
+    except CheckpointError:
+        by_name = False
+    return f"model:{source.folder.name if by_name else source.folder.resolve()}"
+
+
+def _write(out: Path, manifest: BundleManifest, names: dict[str, str | None], told: str) -> None:
+    changed = manifest.model_copy(update={**names, "name": out.resolve().name, "source": told})
+    values = changed.model_dump(mode="json", exclude_none=True)
+    write_text(out / MANIFEST, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def _bring(path: Path, out: Path) -> str:

@@ -10,7 +10,8 @@ from torch import nn
 
 from ar.model import Text2SemanticDecoder
 from ar.training_state import TrainingState, read_training_state
-from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.core.errors import CheckpointError, ConfigError
+from gpt_sovits.core.tuning import Tuning
 from sovits.training_state import (
     NetworkState,
     find_discriminator,
@@ -19,6 +20,19 @@ from sovits.training_state import (
 )
 
 logger = logging.getLogger(__name__)
+
+
+def check_begin(files: Sequence[str | Path], tuning: Tuning) -> None:
+    """A training of the public project goes on with the whole network, as it was begun.
+
+    Raises:
+        ConfigError: the recipe trains parts of it, or adapters.
+    """
+    if files and (tuning.freeze or tuning.rates or tuning.lora):
+        raise ConfigError(
+            "a training of the public project goes on with its optimizer of the whole network: leave out freeze, rates "
+            "and lora, or import its files as a model and start from that"
+        )
 
 
 def begin_s1(files: Sequence[str | Path], network: Text2SemanticDecoder) -> TrainingState | None:

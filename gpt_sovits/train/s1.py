@@ -7,16 +7,20 @@ from pathlib import Path
 
 import torch
 
+from ar.attention import Layer
 from ar.config import Text2SemanticTrainingConfig
 from ar.convert import load_text2semantic, save_text2semantic
 from ar.data import Text2SemanticDataModule
 from ar.task import Text2SemanticTask
 from gpt_sovits.core.bundle import find_model
-from gpt_sovits.train.bundle import install_part
-from gpt_sovits.train.public import begin_s1
+from gpt_sovits.train.bundle import install_adapter, install_part
+from gpt_sovits.train.lora import adapter_of, load_earlier, merged, recompute, tune
+from gpt_sovits.train.public import begin_s1, check_begin
 from gpt_sovits.train.run import Trained, fit, read_recipe, split_overrides
 
 RECIPE = "train/s1"
+TARGETS = ("attention.input", "attention.output", "feed_in", "feed_out")
+"""What gets an adapter where a recipe names nothing."""
 
 
 def train_s1(
@@ -40,15 +44,23 @@ def train_s1(
     """
     run, rest = split_overrides(overrides, max_steps, max_minutes, seed)
     recipe = read_recipe(Text2SemanticTrainingConfig, RECIPE if config is None else config, rest)
+    check_begin(begin, recipe)
     source, target = find_model(model), Path(out)
     network = load_text2semantic(source.need("s1"), dtype="float32").train()
+    load_earlier(network, source, "s1", recipe, target)
     settings = recipe.data.model_copy(update={"symbols": source.manifest.symbols})
     data = Text2SemanticDataModule(Path(experiment), settings, network.config.bert_width)
-    task = Text2SemanticTask(network, recipe, begin_s1(begin, network))
-    fitted = fit("s1", task, data, target, run, recipe.epochs, device, resume, lambda: network, "val_loss")
-    progress = fitted.progress
-    weights = target / "s1.safetensors"
+    state = begin_s1(begin, network)
+    tune(network, recipe, TARGETS, run.seed)
+    task = Text2SemanticTask(network, recipe, state)
+    if recipe.recompute:
+        recompute(network, (Layer,))
+    fitted = fit("s1", task, data, target, run, recipe.epochs, device, resume, lambda: task.trained, "val_loss")
+    progress, trained = fitted.progress, task.trained.cpu()
     info = {"steps": progress.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}
-    save_text2semantic(weights, network.cpu(), info, getattr(torch, run.export))
+    if recipe.lora is not None and not recipe.lora.merge:
+        return fitted.trained(install_adapter(target, source, "s1", adapter_of(trained, recipe.lora), info))
+    weights = target / "s1.safetensors"
+    save_text2semantic(weights, merged(trained), info, getattr(torch, run.export))
     install_part(target, source, "s1")
     return fitted.trained(weights)

@@ -16,20 +16,26 @@ from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_check
 from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.device import pick_device
 from gpt_sovits.core.errors import CheckpointError
-from gpt_sovits.train.bundle import install_part
-from gpt_sovits.train.public import begin_s2
+from gpt_sovits.train.bundle import install_adapter, install_part
+from gpt_sovits.train.lora import adapter_of, load_earlier, merged, recompute, tune
+from gpt_sovits.train.public import begin_s2, check_begin
 from gpt_sovits.train.run import Trained, fit, read_recipe, split_overrides
 from sovits.checkpoint import load_sovits, save_sovits
 from sovits.config import DiscriminatorConfig
 from sovits.data import SynthesizerDataModule
 from sovits.discriminator import Discriminator
+from sovits.hifigan import ConvNextBlock, ResidualBlock
 from sovits.model import Synthesizer
 from sovits.recipe import SynthesizerTrainingConfig
 from sovits.survey import Needs
 from sovits.task import SynthesizerTask
+from sovits.transformer import EncoderLayer
+from sovits.wavenet import WaveNet
 
 logger = logging.getLogger(__name__)
 RECIPE = "train/s2"
+TARGETS = ("prior", "flow", "posterior")
+"""What gets an adapter where a recipe names nothing."""
 JUDGES = "s2_discriminator.safetensors"
 """Kept beside the weights: fine-tuning on from a trained generator goes better with its trained judges."""
 
@@ -73,8 +79,10 @@ def train_s2(
     """
     run, rest = split_overrides(overrides, max_steps, max_minutes, seed)
     recipe = read_recipe(SynthesizerTrainingConfig, RECIPE if config is None else config, rest)
+    check_begin(begin, recipe)
     source, target = find_model(model), Path(out)
     network = _trainable(source, recipe.freeze_quantizer)
+    load_earlier(network, source, "s2", recipe, target)
     data = SynthesizerDataModule(Path(experiment), recipe.data, Needs.of(network.config, source.manifest.symbols))
     data.setup("fit")
     with torch.random.fork_rng(devices=[]):
@@ -82,13 +90,21 @@ def train_s2(
         judges = _judges(source, recipe)
     begun = begin_s2(begin, network, judges)
     listen = _listener(source, network, device) if recipe.task.weights.speaker else None
-    task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun, listen)
+    tune(network, recipe, TARGETS, run.seed)
+    task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun, listen, recipe)
+    if recipe.recompute:
+        recompute(network, (EncoderLayer, WaveNet, ResidualBlock, ConvNextBlock))
     fitted = fit("s2", task, data, target, run, recipe.epochs, device, resume, lambda: task.trained, "val/mel_distance")
     progress = fitted.progress
     info = {"steps": task.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}
-    weights = target / "s2.safetensors"
-    save_sovits(weights, task.trained.cpu(), info, getattr(torch, run.export))
     save_checkpoint(target / JUDGES, "s2d", recipe.task.discriminator, task.discriminator.cpu().state_dict(), info)
+    trained = task.trained.cpu()
+    if recipe.lora is not None and not recipe.lora.merge:
+        return fitted.trained(install_adapter(target, source, "s2", adapter_of(trained, recipe.lora), info))
+    weights = target / "s2.safetensors"
+    if recipe.lora is not None:
+        trained = merged(trained).fuse()  # layers with an adapter have lost their weight norm: off with the others'
+    save_sovits(weights, trained, info, getattr(torch, run.export))
     install_part(target, source, "s2")
     return fitted.trained(weights)
 
@@ -116,13 +132,19 @@ def _listener(source: Bundle, network: Synthesizer, device: str) -> Callable[[Te
 
 
 def _judges(source: Bundle, recipe: SynthesizerTrainingConfig) -> Discriminator:
-    """The source model's discriminators where it has those the recipe asks for, else fresh ones."""
-    fresh = Discriminator(recipe.task.discriminator)
+    """The source model's discriminators where it has those the recipe asks for, else fresh ones.
+
+    Those on further spectrograms, which stand last, may be fresh beside known ones.
+    """
+    wanted = recipe.task.discriminator
+    fresh = Discriminator(wanted)
     path = source.need("s2").with_name(JUDGES)
     if path.is_file():
         stored = load_checkpoint(path, "s2d")
-        if parse_config(DiscriminatorConfig, stored.config, str(path)) == recipe.task.discriminator:
-            load_weights(fresh, stored.tensors, str(path))
+        config = parse_config(DiscriminatorConfig, stored.config, str(path))
+        known = wanted.resolutions[: len(config.resolutions)]
+        if config == wanted.model_copy(update={"resolutions": known}):
+            load_weights(fresh, {**fresh.state_dict(), **stored.tensors}, str(path))
         else:
             logger.info("%s holds other discriminators than the recipe's; training fresh ones", path)
     return fresh
