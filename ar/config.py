@@ -152,6 +152,8 @@ class Text2SemanticTrainingConfig(Tuning):
     alignment: AlignmentConfig | None = None
     preference: bool = False
     """Direct preference optimisation against damaged codes; needs twice the memory, so halve `data.batch_size`."""
+    preferences: Path | None = None
+    """Direct preference optimisation on pairs of the model's own samples: the file that `train preferences` wrote."""
 
     @model_validator(mode="after")
     def _adaptable(self) -> Text2SemanticTrainingConfig:
@@ -159,6 +161,10 @@ class Text2SemanticTrainingConfig(Tuning):
             raise ValueError(
                 "adapters begin at zero, and ScaledAdam's steps are in proportion to a tensor's size: take an "
                 "optimizer of kind adamw, as train/s1_lora does"
+            )
+        if self.preferences is not None and (self.preference or self.alignment or self.code_noise or self.data.join):
+            raise ValueError(
+                "preferences goes with neither preference, alignment, code_noise nor data.join: leave it out"
             )
         if self.lora is not None and self.alignment is not None:
             raise ValueError(

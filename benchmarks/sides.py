@@ -43,7 +43,12 @@ def compare(sides: Mapping[str, Callable[[], object]], amount: float, unit: str,
             work()
             wall[name].append(time.perf_counter() - begin)
             cpu[name].append(time.process_time() - used)
-    first = next(iter(sides))
+    return rows(wall, cpu, amount, unit)
+
+
+def rows(wall: Mapping[str, list[float]], cpu: Mapping[str, list[float]], amount: float, unit: str) -> list[Row]:
+    """Table rows of measured seconds, a list by side with one entry a round; the first side is the plain one."""
+    first = next(iter(wall))
     return [
         Row(
             what=name,
@@ -53,7 +58,7 @@ def compare(sides: Mapping[str, Callable[[], object]], amount: float, unit: str,
             ratio=_times(wall[first], wall[name]),
             cpu_ratio=_times(cpu[first], cpu[name]),
         )
-        for name in sides
+        for name in wall
     ]
 
 

@@ -13,7 +13,7 @@ import typer
 from gpt_sovits.cli.options import Device, Model
 from gpt_sovits.core.errors import ConfigError
 
-app = typer.Typer(help="Measure: sampler (stage 1), decode (stage 2), pipeline.", no_args_is_help=True)
+app = typer.Typer(help="Measure: sampler (stage 1), decode (stage 2), pipeline, training.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Out = Annotated[Path | None, typer.Option("--out", help="write the table to this file, too")]
@@ -52,6 +52,23 @@ def decode(
 
     rows = _benchmark("vocoder", threads).measure(pick_device(device), codes, rounds)
     _report(f"Stage 2, {codes} codes, {threads} thread(s), {device}", rows, as_json, out)
+
+
+@app.command()
+def training(
+    stage: Annotated[str, typer.Option("--stage", help="s1, s2 or both")] = "both",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="optimizer steps of each side that count")] = 2,
+    seconds: Annotated[float, typer.Option("--seconds", help="length of the recordings, four to a batch")] = 4.0,
+    threads: Threads = 1,
+    as_json: Json = False,
+    out: Out = None,
+) -> None:
+    """Training steps at the v2 sizes on the CPU, in turns with a plain loop in full precision."""
+    if stage not in ("s1", "s2", "both"):
+        raise ConfigError(f"--stage is s1, s2 or both; got {stage!r}")
+    stages = ("s2", "s1") if stage == "both" else (stage,)
+    rows = _benchmark("training", threads).measure(stages, rounds, seconds)
+    _report(f"Training, batches of 4 x {seconds:g} s, {threads} thread(s), cpu", rows, as_json, out)
 
 
 @app.command()

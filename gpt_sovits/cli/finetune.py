@@ -25,6 +25,9 @@ def finetune(
     ] = None,
     work: Annotated[Path | None, typer.Option("--work", help="folder of the run (default: experiments/NAME)")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a model of that name")] = False,
+    lora: Annotated[
+        bool, typer.Option("--lora", help="make a voice of a few megabytes over the base, which must stay installed")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
     s1_overrides: Annotated[list[str] | None, typer.Option("--set-s1", help="name=value for stage 1's recipe")] = None,
     s2_overrides: Annotated[list[str] | None, typer.Option("--set-s2", help="name=value for stage 2's recipe")] = None,
@@ -48,6 +51,7 @@ def finetune(
         device,
         work,
         overwrite,
+        lora,
         tuple(s1_overrides or ()),
         tuple(s2_overrides or ()),
     )

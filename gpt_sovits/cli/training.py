@@ -132,3 +132,24 @@ def content(
     recipe = load_config(ContentConfig, config or "train/content", overrides or ())
     train_content(listing, teacher, model, recipe, out)
     typer.echo(str(model))
+
+
+@app.command()
+def preferences(
+    experiment: Experiment,
+    out: Annotated[Path, typer.Option("--out", help="the file of pairs, for `train s1 --set preferences=FILE`")],
+    model: o.Model = "tiny",
+    overrides: o.Set = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="at most so many texts")] = None,
+    device: o.Device = "auto",
+    verbose: o.Verbose = False,
+) -> None:
+    """Let a model say each text several times, and pair the best with the worst by length and alignment."""
+    configure_logging(verbose)
+    from ar.preference import told
+    from gpt_sovits.train.preference import make_preferences
+
+    pairs, texts = make_preferences(experiment, model, out, overrides or (), limit, device)
+    typer.echo(f"{out}  {told(pairs, texts)}")
+    if not pairs:
+        raise typer.Exit(1)

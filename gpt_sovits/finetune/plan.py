@@ -56,7 +56,7 @@ class Plan(Strict):
         ]
 
 
-def make_plan(material: Material, base: Bundle, minutes: float | None, device: str) -> Plan:
+def make_plan(material: Material, base: Bundle, minutes: float | None, device: str, lora: bool = False) -> Plan:
     """Decide how long each stage trains and what is held back.
 
     Raises:
@@ -89,10 +89,10 @@ def make_plan(material: Material, base: Bundle, minutes: float | None, device: s
         minutes=total,
         s2_minutes=round(training * STAGE_2_SHARE, 2),
         s1_minutes=round(training * (1 - STAGE_2_SHARE), 2),
-        s2_recipe=base.manifest.finetune.get("s2", "train/s2"),
-        s1_recipe=base.manifest.finetune.get("s1", "train/s1"),
+        s2_recipe=base.manifest.finetune.get("s2", "train/s2_lora" if lora else "train/s2"),
+        s1_recipe=base.manifest.finetune.get("s1", "train/s1_lora" if lora else "train/s1"),
         parameters=parameters,
-        memory_gib=round(1.2 + 16 * max(parameters.values()) / 2**30, 1),
+        memory_gib=round(1.2 + (5 if lora else 16) * max(parameters.values()) / 2**30, 1),
     )
 
 

@@ -45,6 +45,8 @@ class Settings:
     """Folder of the run; None: `experiments/NAME`."""
     overwrite: bool = False
     """Replace a voice of this name that another run made."""
+    lora: bool = False
+    """Make small adapters over the base, of a few megabytes, in place of whole weights."""
     s1_overrides: tuple[str, ...] = ()
     s2_overrides: tuple[str, ...] = ()
 
@@ -122,7 +124,8 @@ def _warnings(material: Material, base: Bundle) -> list[str]:
 
 def _plan(folder: Path, material: Material, base: Bundle, settings: Settings, keep: bool) -> Plan:
     """The plan of an earlier call where there is one; a new limit of time makes a new plan."""
-    path, identity = folder / STATE, {"base": settings.base, "minutes": settings.minutes, "device": settings.device}
+    path = folder / STATE
+    identity = {name: getattr(settings, name) for name in ("base", "minutes", "device", "lora")}
     if path.is_file():
         try:
             state = json.loads(path.read_text(encoding="utf8"))
@@ -135,7 +138,7 @@ def _plan(folder: Path, material: Material, base: Bundle, settings: Settings, ke
             )
         if known == identity and earlier.items == len(material.seconds):
             return earlier
-    plan = make_plan(material, base, settings.minutes, settings.device)
+    plan = make_plan(material, base, settings.minutes, settings.device, settings.lora)
     if keep:
         write_text(path, json.dumps({"settings": identity, "plan": plan.model_dump(mode="json")}, indent=1) + "\n")
     return plan
@@ -174,6 +177,8 @@ def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Sa
 
     select = "best" if plan.held_back else "last"
     run = [f"run.precision={plan.precision}", f"run.select={select}", "run.progress=false", "run.checkpoint_every=50"]
+    # The guide of some recipes reads the plain projections, not their adapters.
+    lora, guide = (["lora.rank=8"], ["alignment=null"]) if settings.lora else ([], [])
     stages: tuple[tuple[str, Any, str, float, Iterable[str]], ...] = (
         (
             "s2",
@@ -184,6 +189,7 @@ def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Sa
                 "run.validate_every=40",
                 "data.on_fault=drop",  # preparation has named them
                 f"data.validation_items={plan.held_back}",
+                *lora,
                 *settings.s2_overrides,
             ],
         ),
@@ -192,7 +198,7 @@ def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Sa
             train_s1,
             plan.s1_recipe,
             plan.s1_minutes,
-            ["run.validate_every=20", f"data.hold_out={plan.held_back}", *settings.s1_overrides],
+            ["run.validate_every=20", f"data.hold_out={plan.held_back}", *lora, *guide, *settings.s1_overrides],
         ),
     )
     done: dict[str, Trained] = {}

@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 
 from ar.attention import Layer
-from ar.config import Text2SemanticTrainingConfig
+from ar.config import Text2SemanticDataConfig, Text2SemanticTrainingConfig
 from ar.convert import load_text2semantic, save_text2semantic
 from ar.data import Text2SemanticDataModule
 from ar.task import Text2SemanticTask
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.train.bundle import install_adapter, install_part
 from gpt_sovits.train.lora import adapter_of, load_earlier, merged, recompute, tune
+from gpt_sovits.train.preference import PreferenceDataModule
 from gpt_sovits.train.public import begin_s1, check_begin
 from gpt_sovits.train.run import Trained, fit, read_recipe, split_overrides
 
@@ -49,7 +50,7 @@ def train_s1(
     network = load_text2semantic(source.need("s1"), dtype="float32").train()
     load_earlier(network, source, "s1", recipe, target)
     settings = recipe.data.model_copy(update={"symbols": source.manifest.symbols})
-    data = Text2SemanticDataModule(Path(experiment), settings, network.config.bert_width)
+    data = _data(Path(experiment), settings, recipe.preferences, network.config.bert_width)
     state = begin_s1(begin, network)
     tune(network, recipe, TARGETS, run.seed)
     task = Text2SemanticTask(network, recipe, state)
@@ -64,3 +65,11 @@ def train_s1(
     save_text2semantic(weights, merged(trained), info, getattr(torch, run.export))
     install_part(target, source, "s1")
     return fitted.trained(weights)
+
+
+def _data(
+    root: Path, config: Text2SemanticDataConfig, pairs: Path | None, bert_width: int | None
+) -> Text2SemanticDataModule:
+    if pairs is None:
+        return Text2SemanticDataModule(root, config, bert_width)
+    return PreferenceDataModule(root, config, pairs, bert_width)

@@ -169,3 +169,18 @@ def test_a_killed_run_ends_in_the_same_voice(outcome: Outcome, recordings: Path,
     for stage in ("s1", "s2"):
         whole, killed = (load_checkpoint(store / name / f"{stage}.safetensors", stage) for name in ("ada", "killed"))
         assert all(torch.equal(whole.tensors[name], killed.tensors[name]) for name in whole.tensors)
+
+
+def test_a_small_voice_refers_to_its_base(recordings: Path, store: Path, tmp_path: Path) -> None:
+    small = {"s1_overrides": ("accumulate=1", "run.max_steps=1"), "s2_overrides": (S2[0], "run.max_steps=1")}
+    made = finetune(recordings, settings(tmp_path / "small", "small", lora=True, **small))
+    assert made.voice == store / "small"
+    assert {p.name for p in made.voice.iterdir()} == {
+        "s1_adapter.safetensors",
+        "s2_adapter.safetensors",
+        "model.yaml",
+        "reference.wav",
+    }
+    voice, base = find_model("small"), find_model("debug")
+    assert all(voice.need(part).samefile(base.need(part)) for part in ("hubert", "s1", "s2"))
+    assert len(made.report.read_text(encoding="utf8").split("<audio")) == 7 if made.report else False
