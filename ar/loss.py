@@ -25,6 +25,7 @@ class Batch:
         codes: [b, t].
         code_lengths: [b].
         bert: [b, c, n], or None when no example has features or the model reads none.
+        rejected: the same texts with codes that are worse, where a training has such pairs.
     """
 
     phones: Tensor
@@ -32,6 +33,7 @@ class Batch:
     codes: Tensor
     code_lengths: Tensor
     bert: Tensor | None = None
+    rejected: Batch | None = None
 
     def to(self, device: torch.device) -> Batch:
         bert = None if self.bert is None else self.bert.to(device)
@@ -41,6 +43,7 @@ class Batch:
             self.codes.to(device),
             self.code_lengths.to(device),
             bert,
+            None if self.rejected is None else self.rejected.to(device),
         )
 
     def with_codes(self, codes: Tensor, lengths: Tensor) -> Batch:

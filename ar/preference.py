@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -61,33 +61,18 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class PreferenceBatch:
-    """The same texts with the codes that are preferred, and with those that are not."""
-
-    chosen: Batch
-    rejected: Batch
-
-    @property
-    def codes(self) -> torch.Tensor:
-        return self.chosen.codes
-
-    def to(self, device: torch.device) -> PreferenceBatch:
-        return PreferenceBatch(self.chosen.to(device), self.rejected.to(device))
-
-
-@dataclass(frozen=True, slots=True)
 class PairCollate:
-    """Utterances to the pairs of their names."""
+    """Utterances to batches of the preferred codes, with those that are not beside them."""
 
     collate: Collate
     pairs: Mapping[str, Pair]
 
-    def __call__(self, items: Sequence[Utterance]) -> PreferenceBatch:
+    def __call__(self, items: Sequence[Utterance]) -> Batch:
         chosen, rejected = (
             self.collate([said(item, getattr(self.pairs[item.name], side)) for item in items])
             for side in ("chosen", "rejected")
         )
-        return PreferenceBatch(chosen, rejected)
+        return replace(chosen, rejected=rejected)
 
 
 def said(item: Utterance, codes: Sequence[int]) -> Utterance:

@@ -14,7 +14,6 @@ from ar.config import Text2SemanticTrainingConfig
 from ar.loss import Batch, TrainingOutput, damage, dpo_loss, garble, training_loss
 from ar.model import Text2SemanticDecoder
 from ar.optim import build_optimizer, learning_rate
-from ar.preference import PreferenceBatch
 from ar.training_state import TrainingState
 from gpt_sovits.core.average import follow
 from gpt_sovits.core.device import generator
@@ -57,7 +56,7 @@ class Text2SemanticTask(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.earlier_steps = checkpoint.get("earlier_steps", 0)
 
-    def training_step(self, batch: Batch | PreferenceBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         if batch_idx == 0:
             self._seed()
         output = self._loss(batch)
@@ -80,9 +79,9 @@ class Text2SemanticTask(pl.LightningModule):
         torch.manual_seed(seed)
         self.damaging = generator(seed)
 
-    def _loss(self, batch: Batch | PreferenceBatch) -> TrainingOutput:
-        if isinstance(batch, PreferenceBatch):
-            return dpo_loss(self.model, batch.chosen, batch.rejected)
+    def _loss(self, batch: Batch) -> TrainingOutput:
+        if batch.rejected is not None:
+            return dpo_loss(self.model, batch, batch.rejected)
         heard = None
         if self.config.code_noise:
             heard = garble(batch.codes, self.config.code_noise, self.model.config.eos)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -74,8 +75,8 @@ def _with_adapter(file: Checkpoint, bundle: Bundle, stage: Literal["s1", "s2"]) 
     path = bundle.part("s1_adapter" if stage == "s1" else "s2_adapter")
     if path is None:
         return file
-    load = load_text2semantic if stage == "s1" else load_sovits
-    network: nn.Module = load(bundle.need(stage))
+    load: Callable[..., nn.Module] = load_text2semantic if stage == "s1" else load_sovits
+    network = load(bundle.need(stage), dtype="float32")
     merge_adapter(network, load_adapter(path, stage))
     return replace(file, tensors=dict(network.state_dict()), info={"steps": load_checkpoint(path).info.get("steps", 0)})
 

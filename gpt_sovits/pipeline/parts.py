@@ -96,7 +96,7 @@ def load_parts(
         files=files,
         precision=precision,
     )
-    parts.switches.update(s1=Switch(parts.text2semantic), s2=Switch(parts.synthesizer))
+    parts.switches.update({"s1": Switch(parts.text2semantic), "s2": Switch(parts.synthesizer)})
     _check(parts)
     adapt(parts, adapters)
     if precision != "float32":

@@ -48,7 +48,7 @@ def install_adapter(
     path = out / f"{stage}_adapter.safetensors"
     save_adapter(path, stage, adapter, info)
     known = read_model(out) if (out / MANIFEST).is_file() else None
-    names = {part: refer(source, part, out) for part in PARTS}
+    names: dict[str, str | None] = {part: refer(source, part, out) for part in PARTS}
     if known is not None:
         mine = {part: getattr(known.manifest, part) for part in PARTS if part not in (stage, f"{stage}_adapter")}
         names.update({part: name for part, name in mine.items() if name is not None or part.endswith("_adapter")})

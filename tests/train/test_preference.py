@@ -83,12 +83,13 @@ def test_the_heads_that_read_are_found(network: Text2SemanticDecoder) -> None:
 
 
 def test_a_pair_is_the_cheapest_and_the_dearest(network: Text2SemanticDecoder) -> None:
-    config = PreferenceConfig(samples=5, margin=1e-6, alignment_weight=0.0, temperature=2.0)
+    config = PreferenceConfig(samples=5, margin=1e-6, alignment_weight=0.5, length_weight=2.0, temperature=2.0)
     item = utterance()
     pair = make_pair(network, COLLATE, item, [(0, 0)], config)
     assert pair is not None and pair.costs[0] < pair.costs[1]
     for codes, cost in zip((pair.chosen, pair.rejected), pair.costs, strict=True):
-        assert cost == pytest.approx(abs(math.log(len(codes) / len(item.codes))))
+        (nats,) = misalignment(network, COLLATE([said(item, codes)]), [(0, 0)])[0]
+        assert cost == pytest.approx(2 * abs(math.log(len(codes) / len(item.codes))) + 0.5 * nats, rel=1e-4)
     assert make_pair(network, COLLATE, item, [(0, 0)], config) == pair
     assert make_pair(network, COLLATE, item, [(0, 0)], config.model_copy(update={"margin": 1e3})) is None
 
@@ -113,16 +114,18 @@ def test_steps_on_pairs_widen_their_margin(network: Text2SemanticDecoder) -> Non
     pair = make_pair(network, COLLATE, item, [(0, 0)], PreferenceConfig(samples=5, margin=1e-6, temperature=2.0))
     assert pair is not None
     batch = PairCollate(COLLATE, {"a": pair})([item])
+    rejected = batch.rejected
+    assert rejected is not None and batch.codes[0].tolist() == list(pair.chosen)
 
     def margin() -> float:
         with torch.no_grad():
-            losses = [training_loss(network, side).loss.item() for side in (batch.chosen, batch.rejected)]
+            losses = [training_loss(network, side).loss.item() for side in (batch, rejected)]
         return losses[1] - losses[0]
 
     before, optimizer = margin(), torch.optim.SGD(network.parameters(), lr=1e-3)
     for _ in range(3):
         optimizer.zero_grad()
-        dpo_loss(network, batch.chosen, batch.rejected).loss.backward()
+        dpo_loss(network, batch, rejected).loss.backward()
         optimizer.step()
     assert margin() > before
 
