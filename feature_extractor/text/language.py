@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from feature_extractor.text import scripts
 from feature_extractor.text.public_language import public_runs
@@ -57,7 +58,7 @@ def _runs(text: str, language: str) -> list[Run]:
         return [Run("en" if scripts.has_latin(text) else base, 0, len(text), text)]
     context = _Context(text)
     runs: list[Run] = []
-    for run in cut_at(text, _ENGLISH_RUN, "en", base, _without_units(text)):
+    for run in cut_at(text, _ENGLISH_RUN, "en", base, _without_units(text, _counts_in(language, context))):
         if run.language == "en" or language.startswith("all_"):
             runs.append(run)
         else:
@@ -163,12 +164,25 @@ _WORD = rf"[{scripts.LATIN}][{scripts.LATIN}'’]*"
 _ENGLISH_RUN = re.compile(
     rf"{_WORD}(?:(?:\s+|\s?[-&/.'’@_]\s?|, ){_WORD}|-\d+(?![\d.]))*[”\"』」）)]*[.?!,，。？！；：、…—]*\s*"
 )
-_UNIT = re.compile(
-    r"(?<=\d)\s?(?:km/h|m/s|cm|mm|nm|km|kg|mg|ml|mL|kWh|kW|MW|mAh|GHz|MHz|kHz|Hz|dB|db|ms|min|m|g|h|s|L|t|°[CF])"
-    rf"(?![{scripts.LATIN}])"
-)
+_METRIC = "km/h|m/s|cm|mm|nm|km|kg|mg|ml|mL|kWh|kW|MW|mAh|GHz|MHz|kHz|Hz|dB|db|ms|min|m|g|h|s|L|t|°[CF]"
+_CHINESE_UNITS = rf"{_METRIC}|kcal|hPa|kPa|ha|V(?!\d)|W(?!\d)"
+# In Chinese and Cantonese the letters of these are said.
+_OTHER_UNITS = f"{_CHINESE_UNITS}|[KkMGT]B|[MG]bps|cal|ppm|fps|rpm|kV|kL|kl|dL|cc|ft|lb|oz|px"
+_UNITS = {"zh": _CHINESE_UNITS, "yue": rf"{_CHINESE_UNITS}|ft|lb|oz", "ja": _OTHER_UNITS, "ko": _OTHER_UNITS}
 
 
-def _without_units(text: str) -> str:
-    """The text with the letters of units after numbers blanked out: those are read with their number."""
-    return _UNIT.sub(lambda match: "\0" * len(match[0]), text)
+def _counts_in(language: str, context: _Context) -> str:
+    """The language that numbers of a text are in."""
+    if language.startswith("auto") and not scripts.has_han(context.text) and scripts.has_hangul(context.text):
+        return "ko"
+    return "ja" if language.startswith("auto") and context.japanese else base_language(language)
+
+
+def _without_units(text: str, language: str) -> str:
+    """The text with the letters of the language's units after numbers blanked out: those are read with their number."""
+    return _units_after_numbers(language).sub(lambda match: "\0" * len(match[0]), text)
+
+
+@lru_cache(maxsize=8)
+def _units_after_numbers(language: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<=\d)\s?(?:{_UNITS[language]})(?![{scripts.LATIN}])")

@@ -14,6 +14,7 @@ LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\uff21-\uff3a\uff41-\uff5a
 has_han = re.compile(f"[{HAN}]").search
 has_kana = re.compile(f"[{KANA}]").search
 has_hiragana = re.compile(f"[{HIRAGANA}]").search
+has_hangul = re.compile(f"[{HANGUL}]").search
 has_latin = re.compile(f"[{LATIN}]").search
 has_east_asian = re.compile(f"[{HAN}{KANA}{HANGUL}]").search
 han_characters = re.compile(f"[{HAN}]").findall

@@ -105,6 +105,7 @@ def _rules() -> list[Rule]:
         (r"(?<![\w.])'?((?:\d\d)?\d0)'?s\b", _decade),
         (r"\b(\d+)(?:,(\d{3})){0,5}(?:st|nd|rd|th)\b", lambda m: ordinal(int(re.sub(r"\D", "", m[0])))),
         (r"(?<![\d.])\d+(?:\.\d+){2,}\b", lambda m: " " + " point ".join(cardinal(int(p)) for p in m[0].split("."))),
+        (rf"\b(\d{{1,2}})/(\d{{1,2}})\s?({units})(?![A-Za-z\d])", _part_of_unit),
         (rf"({_NUMBER})\s?[-–~]\s?(?={_NUMBER}\s?(?:{units})(?![A-Za-z]))", lambda m: f"{decimal(m[1])} to "),
         (rf"(?<![\w.,])([-−])?({_NUMBER})(?:\s?({units})(?![A-Za-z\d])|-(?=[A-Za-z]))", _measure),
         (r"\b(\d+)\s+(\d{1,2})/(\d{1,2})\b", lambda m: f"{cardinal(int(m[1]))} and {_fraction(m[2], m[3])}"),
@@ -205,10 +206,18 @@ def _measure(match: re.Match[str]) -> str:
     if unit is None:
         return f"{words} "
     name = _units()[unit]
-    if amount == "1":
-        head, space, tail = name.partition(" ")
-        name = _ONE_UNIT.get(head, head.removesuffix("s")) + space + tail
-    return f"{words} {name}"
+    return f"{words} {_one(name) if amount == '1' else name}"
+
+
+def _one(units: str) -> str:
+    head, space, tail = units.partition(" ")
+    return _ONE_UNIT.get(head, head.removesuffix("s")) + space + tail
+
+
+def _part_of_unit(match: re.Match[str]) -> str:
+    """3/4 tsp, three quarters of a teaspoon."""
+    unit = _one(_units()[match[3]])
+    return f"{_fraction(match[1], match[2])} of {'an' if unit[0] in 'aeio' or unit == 'hour' else 'a'} {unit}"
 
 
 def _fraction(top: str, bottom: str) -> str:

@@ -105,6 +105,8 @@ def _rules() -> list[Rule]:
         (r"(?<![\d\u4e00-\u9fff])-(?=\d)|(?<=[是为到至])-(?=\d)", lambda m: "负"),
         (r"(?<=\d)-(?=\d)", lambda m: ","),
         (rf"({_CODE_WORDS}\D{{0,3}})(\d{{3,}})", lambda m: m[1] + digits(m[2], one="幺")),
+        (r"(?<![\d.])(\d{3,4})(?=(?:会议|办公|教|病|包|客|号)?室|号?房[间，,。号]|(?:病|客)房)", lambda m: _room(m[1])),
+        (r"(?<=[号楼栋幢])(\d{1,2})(?=单元)", lambda m: cardinal(m[1])),
         (rf"({_NUM})([多余几+]?)({_COUNTED}|{QUANTIFIERS})", _quantity),
         (rf"{_NUM}|\.\d+", lambda m: _number(m[0])),
     ]
@@ -147,6 +149,11 @@ def _quantity(match: re.Match[str]) -> str:
         return _liang(cardinal(count)) + more.replace("+", "多") + unit
     words = "两" if count == "2" else _liang(cardinal(count))
     return words + more.replace("+", "多") + unit
+
+
+def _room(text: str) -> str:
+    """302 三零二, but 100 一百."""
+    return cardinal(text) if text.endswith("00") else digits(text)
 
 
 def _date(match: re.Match[str]) -> str:
