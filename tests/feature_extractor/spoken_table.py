@@ -3,8 +3,8 @@
     python -m tests.feature_extractor.spoken_table [--wetext]
 
 `tables/spoken.tsv` has a sentence per row: its language, the text as written, and the same text in words. A row is
-right when both are said alike; marks and pauses do not count. With `--wetext` (`pip install wetext`) the rows, and those of
-the tables of each language, are also read behind wetext's normaliser, so that our own rules see what it leaves.
+right when both are said alike; marks and pauses do not count. With `--wetext` (`pip install wetext`) the rows, and
+those of the tables of each language, are also read behind wetext's normaliser: our own rules see what it leaves.
 """
 
 from __future__ import annotations
