@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -91,25 +93,44 @@ class KeyValueCache:
         view.open(filled)
         return view
 
-    def put(self, index: int, other: KeyValueCache) -> None:
-        """Start a row with what a cache of one row holds, leaving out the slots that hold nothing real.
+    def put(self, index: int, other: KeyValueCache, parts: Sequence[slice] | None = None) -> None:
+        """Start a row with what a cache of one row holds; rows are added when there are fewer.
 
         The row's other slots are cleared: a NaN left there by somebody else would get past the mask.
+
+        Args:
+            parts: the other's slots that hold something real, in order; None: all it has filled.
         """
-        kept = other.allowed[0].nonzero()[:, 0]
-        count = len(kept)
+        parts = (slice(0, other.filled),) if parts is None else parts
+        count = sum(part.stop - part.start for part in parts)
+        rows = len(self.end)
         if count > self.capacity:
             self._grow(max(count, self.capacity + GROWTH))
-        self.keys[:, index, :, :count] = other.keys[:, 0, :, kept].to(self.keys.dtype)
-        self.values[:, index, :, :count] = other.values[:, 0, :, kept].to(self.values.dtype)
+        if index >= rows:
+            self._grow(self.capacity, max(rows, index + 1 - rows))
+        start = 0
+        for part in parts:
+            here = slice(start, start + part.stop - part.start)
+            self.keys[:, index, :, here] = other.keys[:, 0, :, part].to(self.keys.dtype)
+            self.values[:, index, :, here] = other.values[:, 0, :, part].to(self.values.dtype)
+            start = here.stop
         self.keys[:, index, :, count:] = 0
         self.values[:, index, :, count:] = 0
         self.allowed[index] = torch.arange(self.capacity, device=self.end.device) < count
         self.end[index] = count
         self.position[index] = other.position[0]
 
-    def _grow(self, slots: int) -> None:
+    def clear(self) -> None:
+        """Empty all rows, in place."""
+        self.allowed.zero_()
+        self.end.zero_()
+        self.position.zero_()
+        self.filled = self.window = 0
+
+    def _grow(self, slots: int, rows: int = 0) -> None:
+        """To so many slots, by so many rows."""
         more = -(-slots // self.bucket) * self.bucket - self.capacity
-        self.keys = F.pad(self.keys, (0, 0, 0, more))
-        self.values = F.pad(self.values, (0, 0, 0, more))
-        self.allowed = F.pad(self.allowed, (0, more))
+        self.keys = F.pad(self.keys, (0, 0, 0, more, 0, 0, 0, rows))
+        self.values = F.pad(self.values, (0, 0, 0, more, 0, 0, 0, rows))
+        self.allowed = F.pad(self.allowed, (0, more, 0, rows))
+        self.end, self.position = F.pad(self.end, (0, rows)), F.pad(self.position, (0, rows))

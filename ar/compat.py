@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ar.decode import Item, stream
+from ar.decoder import Decoder
 from ar.model import Text2SemanticDecoder
 from ar.sampling import GenerateOptions
 
@@ -20,7 +21,11 @@ def public_limit(early_stop: int) -> int:
 
 
 def public_panel(
-    model: Text2SemanticDecoder, items: Sequence[Item], options: GenerateOptions, batched: bool
+    model: Text2SemanticDecoder,
+    items: Sequence[Item],
+    options: GenerateOptions,
+    batched: bool,
+    decoder: Decoder | None = None,
 ) -> list[tuple[Tensor, int]]:
     """Codes including the prompt, and the last step's index, of which public callers take `codes[-index:]`.
 
@@ -30,7 +35,7 @@ def public_panel(
     """
     codes: list[list[int]] = [[] for _ in items]
     ended = [False] * len(items)
-    for emission in stream(model, items, options):
+    for emission in stream(model, items, options, decoder):
         if emission.token is None:
             ended[emission.item] = True
         else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ar.decoder import Decoder, State
+from ar.decoder import Decoder, State, Ticket
 from ar.items import Item, check, collate
 from ar.model import Text2SemanticDecoder
 from ar.sampling import GenerateOptions
@@ -69,27 +70,41 @@ def generate_batch(
     return [torch.tensor(values, dtype=torch.long) for values in codes]
 
 
-def stream(model: Text2SemanticDecoder, items: Sequence[Item], options: GenerateOptions) -> Iterator[Emission]:
-    """Yield codes as they are drawn; within one step in the order of `items`."""
+def stream(
+    model: Text2SemanticDecoder, items: Sequence[Item], options: GenerateOptions, decoder: Decoder | None = None
+) -> Iterator[Emission]:
+    """Yield codes as they are drawn; what is left when the iterator is closed is not drawn.
+
+    Args:
+        decoder: one that others may use, too; None: one of its own.
+    """
     if not items:
         return
     for item in items:
         check(model, item)
-    decoder = Decoder(model, rows=min(len(items), MOST_ROWS), queue=len(items))
-    heard: list[Emission] = []
+    decoder = decoder or Decoder(model, rows=min(len(items), MOST_ROWS))
+    heard: deque[Emission] = deque()
 
     def listen(place: int) -> Callable[[list[int]], None]:
         return lambda codes: heard.extend(Emission(place, code) for code in codes)
 
-    tickets = [decoder.submit(item, options, listen(place)) for place, item in enumerate(items)]
-    open_ = list(enumerate(tickets))
-    while decoder.busy:
-        decoder.pump()
-        for place, ticket in open_:
-            if ticket.error is not None:
-                raise ticket.error
-            if ticket.state is State.ENDED:
-                heard.append(Emission(place, None))
-        open_ = [(place, ticket) for place, ticket in open_ if not ticket.done]
-        yield from heard
-        heard.clear()
+    group = object()
+    tickets: list[Ticket] = []
+    try:
+        for place, item in enumerate(items):
+            tickets.append(decoder.submit(item, options, listen(place), group))
+        waiting = dict(enumerate(tickets))
+        while waiting:
+            decoder.pump(lambda: bool(heard) or any(ticket.done for ticket in waiting.values()))
+            finished = [place for place, ticket in waiting.items() if ticket.done]
+            while heard:
+                yield heard.popleft()
+            for place in finished:
+                ticket = waiting.pop(place)
+                if ticket.error is not None:
+                    raise ticket.error
+                if ticket.state is State.ENDED:
+                    yield Emission(place, None)
+    finally:
+        for ticket in tickets:
+            decoder.cancel(ticket)

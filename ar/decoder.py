@@ -3,116 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Protocol, cast
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from ar.cache import GROWTH, KeyValueCache
-from ar.graph import Graphed, cuda_recorder
-from ar.items import Item, check, collate
+from ar.items import Item, check
 from ar.model import Text2SemanticDecoder
+from ar.prefill import Prefill
 from ar.rows import Rows
 from ar.sampling import GenerateOptions
+from ar.steps import PlainStep, RowStep, Step, WholeStep
+from ar.ticket import BusyError, State, Ticket
 from gpt_sovits.core.errors import GPTSoVITSError
+from gpt_sovits.core.graph import Graphed, Recorder, device_recorder
+
+__all__ = ["BusyError", "Decoder", "State", "Ticket"]
 
 LOOK_EVERY = 8
 """Steps between two looks of the host, on a GPU."""
-
-
-class State(Enum):
-    """Where a request stands."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    ENDED = "ended"
-    """At its end mark."""
-    FULL = "full"
-    """At its limit."""
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-
-
-OPEN = (State.WAITING, State.RUNNING)
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """One request and what has come of it."""
-
-    item: Item
-    options: GenerateOptions
-    on_tokens: Callable[[list[int]], None] | None = None
-    """Called with the codes that are new; by whichever thread drives the decoder. Must not raise."""
-    codes: list[int] = field(default_factory=list)
-    state: State = State.WAITING
-    error: GPTSoVITSError | None = None
-    limit: int = 0
-    row: int | None = None
-
-    @property
-    def done(self) -> bool:
-        return self.state not in OPEN
-
-
-class BusyError(GPTSoVITSError):
-    """The queue is full."""
-
-    def __init__(self, waiting: int) -> None:
-        super().__init__(f"{waiting} requests are waiting already: try again later")
-
-
-class Step(Protocol):
-    """A decode step whose results for a row do not depend on the other rows."""
-
-    cache_dtype: torch.dtype
-
-    def current(self, model: Text2SemanticDecoder) -> bool:
-        """Whether it computes with the model's present weights."""
-        ...
-
-
-class RowStep(Step, Protocol):
-    """For a CPU: computes the rows it is asked for."""
-
-    def __call__(self, tokens: Tensor, rows: Sequence[int], cache: KeyValueCache, filled: Sequence[int]) -> Tensor:
-        """Append `tokens` [r] to `rows`, which hold `filled` slots -> logits [r, v]; ends are the caller's business."""
-        ...
-
-
-class WholeStep(Step, Protocol):
-    """For a GPU: computes all rows."""
-
-    def whole(self, tokens: Tensor, cache: KeyValueCache) -> Tensor:
-        """Append `tokens` [b] to every row -> logits [b, v]; moves ends and positions on."""
-        ...
-
-
-class PlainStep:
-    """The model's own step, row after row: a matrix product of several rows may round differently from one's."""
-
-    def __init__(self, model: Text2SemanticDecoder) -> None:
-        self.model = model
-        self.cache_dtype = model.head.weight.dtype
-
-    def __call__(self, tokens: Tensor, rows: Sequence[int], cache: KeyValueCache, filled: Sequence[int]) -> Tensor:
-        logits = []
-        for place, (row, count) in enumerate(zip(rows, filled, strict=True)):
-            view = cache.row(row, count + 1)
-            logits.append(self.model.step(tokens[place : place + 1], view))
-            view.end.sub_(1)
-            view.position.sub_(1)
-        return torch.cat(logits)
-
-    def whole(self, tokens: Tensor, cache: KeyValueCache) -> Tensor:
-        return self.model.step(tokens, cache)
-
-    def current(self, model: Text2SemanticDecoder) -> bool:
-        return model is self.model
 
 
 class Decoder:
@@ -122,8 +34,9 @@ class Decoder:
         tickets = [decoder.submit(item, options) for item in items]
         codes = [decoder.result(ticket) for ticket in tickets]
 
-    Requests enter in the order they came, one per step so that those already running are not held up. Threads may
-    share a decoder: whoever waits for a result drives it for all.
+    Threads may share a decoder: whoever waits for a result drives it for all, one thread at a time. Requests enter one
+    per step, so that those already running are not held up: first those of the group that holds the fewest rows, among
+    equals in the order they came.
 
     On a GPU every step computes all rows, in one CUDA graph with the draw, and the host looks at the codes every
     `look` steps; there a request alone means alone in a decoder of the same number of rows.
@@ -137,40 +50,52 @@ class Decoder:
         step: Step | None = None,
         look: int | None = None,
         bucket: int = GROWTH,
+        recorder: Recorder | None = None,
     ) -> None:
-        config, weight = model.config, model.head.weight
+        """Args:
+        queue: groups that may have requests waiting.
+        recorder: records steps over all rows for replay; None: CUDA's on a GPU, and none elsewhere.
+        """
+        config, device = model.config, model.head.weight.device
+        recorder = recorder or device_recorder(device)
         self.model = model
-        self.rows = Rows(rows, config.codes, config.eos, weight.device)
-        self.on_gpu = weight.device.type == "cuda"
-        self.look = look or (LOOK_EVERY if self.on_gpu else 1)
+        self.rows = Rows(rows, config.codes, config.eos, device)
+        self.whole = recorder is not None
+        self.look = look or (LOOK_EVERY if self.whole else 1)
         self.queue_size = queue
-        fast = model.fast if model.fast is not None and model.fast.current(model) else None
-        self.step = step or fast or PlainStep(model)
-        self.cache = KeyValueCache(config, rows, bucket, self.step.cache_dtype, weight.device, bucket)
-        self._advance = Graphed(self._draw_and_step, cuda_recorder() if self.on_gpu else None)
+        self.bucket = bucket
+        self._given, self._plain, self._recorder = step, PlainStep(model), recorder
+        self._take(self._best())
         self._running: list[Ticket | None] = [None] * rows
         self._filled = [0] * rows
         self._ages = [0] * rows
-        self._waiting: deque[Ticket] = deque()
-        self._lock = threading.RLock()
+        self._waiting: list[Ticket] = []
+        # Guards who drives, the queue and how tickets end. The rest is the driver's own.
+        self._meet = threading.Condition()
+        self._driven = False
 
     @property
     def busy(self) -> bool:
         """Whether anything is waiting or running."""
-        return bool(self._waiting) or any(self._running)
+        return bool(self._waiting) or self.free < len(self._running)
 
     @property
     def free(self) -> int:
         """Rows nobody uses."""
-        return self._running.count(None)
+        return sum(ticket is None or ticket.done for ticket in self._running)
 
     def submit(
         self,
         item: Item,
         options: GenerateOptions | None = None,
         on_tokens: Callable[[list[int]], None] | None = None,
+        group: Hashable = None,
     ) -> Ticket:
-        """Queue a request.
+        """Queue a request; it never waits for a step.
+
+        Args:
+            on_tokens: see Ticket.
+            group: what belongs together, such as the sentences of a text; None: this request alone.
 
         Raises:
             BusyError: the queue is full.
@@ -180,85 +105,160 @@ class Decoder:
         check(self.model, item)
         options = options or GenerateOptions()
         room = self.model.config.max_positions - (0 if item.prompt is None else len(item.prompt))
-        ticket = Ticket(item, options, on_tokens, limit=max(1, min(options.limit, room)))
-        with self._lock:
-            if len(self._waiting) >= self.queue_size:
-                raise BusyError(len(self._waiting))
+        ticket = Ticket(item, options, on_tokens, group, limit=max(1, min(options.limit, room)))
+        if group is None:
+            ticket.group = ticket
+        with self._meet:
+            groups = {waiting.group for waiting in self._waiting}
+            if len(groups) >= self.queue_size and ticket.group not in groups:
+                raise BusyError(len(groups))
             self._waiting.append(ticket)
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
         """Forget a request; its row is free at once. One that is done stays as it is."""
-        with self._lock:
+        with self._meet:
+            if ticket.done:
+                return
             if ticket.state is State.WAITING:
                 self._waiting.remove(ticket)
-            if not ticket.done:
-                self._close(ticket, State.CANCELLED)
+            ticket.state = State.CANCELLED
+            if not self._driven:
+                self._let_go()
 
     def result(self, ticket: Ticket) -> Tensor:
         """Work until this request is done, and return its codes [t] on the CPU.
 
         Raises:
-            GPTSoVITSError: what went wrong with it.
+            Exception: what went wrong with it.
         """
-        while not ticket.done:
-            with self._lock:
-                if not ticket.done:
-                    self.pump()
+        self.drive(lambda: ticket.done)
         if ticket.error is not None:
             raise ticket.error
         return torch.tensor(ticket.codes, dtype=torch.long)
 
-    @torch.inference_mode()
-    def pump(self) -> None:
-        """Admit at most one request per free row and step, and take one step, or on a GPU one look's worth of them."""
-        with self._lock:
-            self._admit()
-            if not any(self._running):
+    def drive(self, ready: Callable[[], bool]) -> None:
+        """Work until `ready`, which is asked after each step, whoever took it."""
+        while not ready():
+            self.pump(ready)
+
+    def pump(self, ready: Callable[[], bool] = lambda: False) -> None:
+        """Admit and take one step, or on a GPU one look's worth of them; nothing if `ready` while others work."""
+        with self._meet:
+            self._meet.wait_for(lambda: ready() or not self._driven)
+            if ready():
                 return
-            if self.on_gpu:
-                self._pump_gpu()
-            else:
-                self._make_noise()
-                self.rows.draw()
-                self._age()
-                self._collect([(self.rows.tokens.tolist(), self.rows.ended.tolist())])
-                self._step()
+            self._driven = True
+        try:
+            self._work()
+        except BaseException as error:
+            self._fail(error if isinstance(error, Exception) else GPTSoVITSError("decoding was interrupted"))
+            raise
+        finally:
+            with self._meet:
+                self._let_go()
+                self._driven = False
+                self._meet.notify_all()
+
+    def rest(self) -> None:
+        """Give back the memory of the cache when nothing is going on; on a GPU its graphs need it where it is."""
+        with self._meet:
+            if not (self._driven or self.busy or self.whole):
+                self.cache = self._new_cache()
+
+    @torch.inference_mode()
+    def _work(self) -> None:
+        self._let_go()
+        self._admit()
+        if self.free == len(self._running):
+            return
+        if self.whole:
+            self._step_all()
+        else:
+            self._make_noise()
+            self.rows.draw()
+            self._age()
+            self._collect([(self.rows.tokens.tolist(), self.rows.ended.tolist())])
+            self._step()
+
+    def _best(self) -> Step:
+        """The step to use: that of the model, unless its weights have changed since."""
+        fast = self.model.fast
+        return self._given or (fast if fast is not None and fast.current(self.model) else self._plain)
+
+    def _take(self, step: Step) -> None:
+        self.step = step
+        self.cache = self._new_cache()
+        self._prefill = Prefill(self.model, step, self._recorder)
+        self._advance = Graphed(self._draw_and_step, self._recorder)
+
+    def _new_cache(self) -> KeyValueCache:
+        """Rows are added as they are needed, but where addresses must stay."""
+        rows = len(self.rows.tokens) if self.whole else 1
+        device = self.model.head.weight.device
+        return KeyValueCache(self.model.config, rows, self.bucket, self.step.cache_dtype, device, self.bucket)
+
+    def _next(self) -> Ticket | None:
+        with self._meet:
+            if not self._waiting:
+                return None
+            held = Counter(ticket.group for ticket in self._running if ticket is not None)
+            ticket = min(self._waiting, key=lambda waiting: held[waiting.group])
+            self._waiting.remove(ticket)
+            ticket.state = State.RUNNING
+            return ticket
 
     def _admit(self) -> None:
         """Take in one waiting request; all that fit when nothing is running yet."""
         idle = not any(self._running)
-        while self._waiting and None in self._running:
-            ticket = self._waiting.popleft()
+        if idle and self._waiting and (best := self._best()) is not self.step:
+            self._take(best)
+        while None in self._running and (ticket := self._next()) is not None:
             try:
                 self._start(ticket, self._running.index(None))
             except GPTSoVITSError as error:
                 ticket.error = error
                 self._close(ticket, State.FAILED)
+            except Exception as error:
+                ticket.error = error
+                self._close(ticket, State.FAILED)
+                raise
             if not idle:
                 return
 
     def _start(self, ticket: Ticket, row: int) -> None:
-        prefix = collate(self.model, [ticket.item])
-        # Prefilled alone: in company it might round differently.
-        logits, cache = self.model.prefill(prefix, 0)
+        ready = self._prefill(ticket.item)
         before = self.cache.keys.data_ptr()
-        self.cache.put(row, cache)
+        self.cache.put(row, ready.cache, ready.parts)
         if self.cache.keys.data_ptr() != before:
             self._advance.forget()
         seed = ticket.options.seed if ticket.item.seed is None else ticket.item.seed
-        self.rows.start(row, ticket.options, seed, prefix.codes[0], logits[0])
-        self._filled[row] = cache.filled
+        prompt = torch.zeros(0, dtype=torch.long) if ticket.item.prompt is None else ticket.item.prompt.long()
+        self.rows.start(row, ticket.options, seed, prompt, ready.logits)
+        self._filled[row] = sum(part.stop - part.start for part in ready.parts)
         self._ages[row] = 0
         self._running[row] = ticket
-        ticket.row, ticket.state = row, State.RUNNING
 
     def _close(self, ticket: Ticket, state: State) -> None:
-        ticket.state = state
-        if ticket.row is not None:
-            self._running[ticket.row] = None
-            self.rows.stop(ticket.row)
-            ticket.row = None
+        with self._meet:
+            if not ticket.done:
+                ticket.state = state
+
+    def _fail(self, error: Exception) -> None:
+        """A step that breaks down breaks it for all who take part in it."""
+        for ticket in self._running:
+            if ticket is not None and not ticket.done:
+                ticket.error = error
+                self._close(ticket, State.FAILED)
+
+    @torch.inference_mode()
+    def _let_go(self) -> None:
+        """Free the rows of requests that are done."""
+        for row, ticket in enumerate(self._running):
+            if ticket is not None and ticket.done:
+                self._running[row] = None
+                self.rows.stop(row)
+                self.cache.end[row] = 0  # an unused row that is computed all the same reads little
 
     def _make_noise(self) -> None:
         for row, ticket in enumerate(self._running):
@@ -270,7 +270,7 @@ class Decoder:
 
     def _step(self) -> None:
         """Compute the logits that follow the drawn codes, for the rows still running."""
-        active = [row for row, ticket in enumerate(self._running) if ticket is not None]
+        active = [row for row, ticket in enumerate(self._running) if ticket is not None and not ticket.done]
         if not active:
             return
         filled = [self._filled[row] for row in active]
@@ -283,10 +283,11 @@ class Decoder:
         for row in active:
             self._filled[row] += 1
 
-    def _pump_gpu(self) -> None:
+    def _step_all(self) -> None:
         seen = []
         for _ in range(self.look):
-            self._make_noise()
+            if not cast(WholeStep, self.step).counts_noise:
+                self._make_noise()
             before = self.cache.keys.data_ptr()
             used = [self._filled[row] for row, ticket in enumerate(self._running) if ticket is not None]
             self.cache.open(max(used) + 1)
@@ -301,25 +302,29 @@ class Decoder:
 
     def _draw_and_step(self) -> None:
         """All rows, the unused ones too: the shapes stay. Unused rows stay within the cache."""
-        self.rows.draw()
+        step = cast(WholeStep, self.step)
+        step.draw(self.rows)
         self.cache.end.clamp_(max=self.cache.window - 1)
         self.cache.position.clamp_(max=self.model.config.max_positions - 1)
-        self.rows.logits.copy_(cast(WholeStep, self.step).whole(self.rows.tokens, self.cache))
+        self.rows.logits.copy_(step.whole(self.rows.tokens, self.cache))
 
     def _collect(self, steps: list[tuple[list[int], list[bool]]]) -> None:
-        """Hand out what was drawn, and let go of rows that have ended; draws after an end are dropped."""
-        for row, ticket in enumerate(list(self._running)):
+        """Hand out what was drawn, and close what has ended; draws after an end are dropped."""
+        for row, ticket in enumerate(self._running):
             if ticket is None or ticket.done:
                 continue
             new: list[int] = []
+            state = State.RUNNING
             for tokens, ended in steps:
                 if ended[row]:
-                    self._close(ticket, State.ENDED)
+                    state = State.ENDED
                     break
                 new.append(tokens[row])
                 if len(ticket.codes) + len(new) >= ticket.limit:
-                    self._close(ticket, State.FULL)
+                    state = State.FULL
                     break
             ticket.codes += new
             if new and ticket.on_tokens is not None:
                 ticket.on_tokens(new)
+            if state is not State.RUNNING:
+                self._close(ticket, state)

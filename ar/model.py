@@ -16,8 +16,8 @@ from ar.config import Text2SemanticConfig
 from gpt_sovits.core.errors import InputError
 
 if TYPE_CHECKING:
-    from ar.decoder import Step
     from ar.sampling import GenerateOptions
+    from ar.steps import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +121,15 @@ class Text2SemanticDecoder(nn.Module):
             x = layer(x, allowed, cache, index)
         return x
 
-    def prefill(self, prefix: Prefix, room: int, bucket: int = 1) -> tuple[Tensor, KeyValueCache]:
+    def prefill(
+        self, prefix: Prefix, room: int = 0, bucket: int = 1, cache: KeyValueCache | None = None
+    ) -> tuple[Tensor, KeyValueCache]:
         """Compute everything before the first new code.
 
         Args:
             room: new codes the cache should hold without moving.
             bucket: see KeyValueCache.
+            cache: one that is large enough, to be used again; None: a new one.
 
         Returns:
             Logits of the first new code [b, v], and the cache to hand to `step`.
@@ -134,7 +137,9 @@ class Text2SemanticDecoder(nn.Module):
         n, t = prefix.phones.shape[1], prefix.codes.shape[1]
         text_valid, code_valid = filled(prefix.phone_lengths, n), filled(prefix.code_lengths, t)
         x = torch.cat((self.embed_text(prefix.phones, prefix.bert), self.embed_codes(prefix.codes)), 1)
-        cache = KeyValueCache(self.config, len(x), n + t + room, x.dtype, x.device, bucket)
+        if cache is None:
+            cache = KeyValueCache(self.config, len(x), n + t + room, x.dtype, x.device, bucket)
+        cache.clear()
         cache.reserve(n + t)
         allowed = F.pad(prefix_mask(text_valid, code_valid), (0, cache.window - (n + t)))
         x = self.hidden(x, allowed[:, None], cache)

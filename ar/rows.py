@@ -22,6 +22,7 @@ class Rows:
         logits: [b, v] of the next code.
         tokens: [b], the codes drawn last.
         ended: [b], whether that draw ended the row.
+        seeds: [b], of the noise.
         age: [b], codes drawn so far.
     """
 
@@ -39,12 +40,14 @@ class Rows:
         self._every = torch.arange(count, device=device)
         self._given = [GenerateOptions(top_k=1)] * count
         self._seeds = [0] * count
+        self.seeds = torch.zeros(count, dtype=torch.long, device=device)
         self.options = RowOptions.of(self._given, codes, device)
 
     def start(self, row: int, options: GenerateOptions, seed: int | None, prompt: Tensor, logits: Tensor) -> None:
         """Take a request into a row: its options, the codes [t] it continues and the first logits [v]."""
         self._given[row] = options
         self._seeds[row] = secrets.randbits(63) if seed is None else seed
+        self.seeds[row] = self._seeds[row]
         self.logits[row] = logits
         self.age[row] = 0
         self.seen[row] = False
@@ -73,7 +76,7 @@ class Rows:
         self.ended.copy_(drawn.ended)
         self.seen.scatter_(1, drawn.tokens[:, None], True)
         if self.options.any_window:
-            self.recent.copy_(torch.cat((self.recent[:, 1:], drawn.tokens[:, None]), 1))
+            self.recent.scatter_(1, self.age[:, None] % RECENT, drawn.tokens[:, None])
         self.age += 1
 
     def shape_key(self) -> tuple[int, bool, bool, bool, int]:

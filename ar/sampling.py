@@ -170,7 +170,7 @@ def sample_rows(
     Args:
         logits: [b, v].
         seen: [b, v] bool, see penalize_repeats.
-        recent: [b, w] the last codes, newest last; only repetition-aware rows read it.
+        recent: [b, w] the last codes, that of age a at place a % w; only repetition-aware rows read it.
         age: [b], new codes each row has.
         noise: [2, b, v] draws of Exponential(1), the second for repetition-aware rows; [0] may be missing.
         eos: the end mark.
@@ -198,7 +198,8 @@ def sample_rows(
 
 def _again(drawn: Tensor, penalized: Tensor, recent: Tensor, age: Tensor, options: RowOptions, noise: Tensor) -> Tensor:
     """Repetition-aware sampling: replace what has been said too often lately by a draw from everything."""
-    back = torch.arange(recent.shape[1], 0, -1, device=recent.device)
+    size = recent.shape[1]
+    back = (age - 1 - torch.arange(size, device=recent.device)) % size + 1
     counted = (back <= options.window) & (back <= age)
     often = ((recent == drawn[:, None]) & counted).sum(1, keepdim=True)
     repeats = (options.window > 0) & (often > options.share * options.window)

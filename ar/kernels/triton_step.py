@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from ar.attention import Layer
 from ar.cache import KeyValueCache
+from ar.kernels.triton_draw import draw
 
 if TYPE_CHECKING:
-    from ar.model import Text2SemanticDecoder
+    from ar.model import Prefix, Text2SemanticDecoder
+    from ar.rows import Rows
 
 ROWS = 16
 """Smallest tile of rows that tensor cores multiply."""
@@ -118,9 +120,17 @@ def _attend(  # type: ignore[no-untyped-def]
 class TritonStep:
     """Steps all rows of a cache, as `Text2SemanticDecoder.step` does; weights stay where they are."""
 
+    counts_noise = True
+
     def __init__(self, model: Text2SemanticDecoder) -> None:
         self.model = model
         self.cache_dtype = model.head.weight.dtype
+
+    def prefill(self, prefix: Prefix, cache: KeyValueCache | None = None) -> tuple[Tensor, KeyValueCache]:
+        return self.model.prefill(prefix, cache=cache)
+
+    def draw(self, rows: Rows) -> None:
+        draw(rows)
 
     def current(self, model: Text2SemanticDecoder) -> bool:
         return model is self.model

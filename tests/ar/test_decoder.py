@@ -194,6 +194,93 @@ def test_threads_share_a_decoder() -> None:
         assert results[place] == generate(model, item.phones, item.bert, item.prompt, options).tolist()
 
 
+def test_rows_are_shared_out_evenly_among_groups() -> None:
+    """Who asks for twenty sentences does not make another one wait for all of them."""
+    decoder = Decoder(debug_model("plain"), rows=2)
+    options = GenerateOptions(max_new_tokens=4, eos_free_steps=4, seed=0)
+    order: list[str] = []
+
+    def ask(name: str) -> None:
+        def note(codes: list[int]) -> None:
+            if ticket.codes == codes:
+                order.append(name)
+
+        ticket = decoder.submit(Item(torch.tensor([3])), options, note, group=name)
+
+    for name in ("long",) * 6 + ("short",) * 2:
+        ask(name)
+    while decoder.busy:
+        decoder.pump()
+    assert order[:4].count("short") == 2 and order.count("long") == 6
+
+
+def test_the_queue_counts_groups() -> None:
+    decoder = Decoder(debug_model("plain"), rows=1, queue=2)
+    for _ in range(5):
+        decoder.submit(Item(torch.tensor([3])), group="one")
+    decoder.submit(Item(torch.tensor([3])), group="other")
+    with pytest.raises(BusyError, match="2 requests are waiting already"):
+        decoder.submit(Item(torch.tensor([3])), group="third")
+
+
+def test_nobody_waits_for_a_step_to_submit_or_cancel() -> None:
+    """While one thread is in the middle of a step."""
+    decoder = Decoder(debug_model("plain"), rows=2)
+    options = GenerateOptions(max_new_tokens=9, eos_free_steps=9, seed=0)
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold(codes: list[int]) -> None:
+        inside.set()
+        assert leave.wait(60)
+
+    first = decoder.submit(Item(torch.tensor([3])), options, hold)
+    worker = threading.Thread(target=lambda: decoder.result(first))
+    worker.start()
+    assert inside.wait(60)
+    second, third = (decoder.submit(Item(torch.tensor([place])), options) for place in (4, 5))
+    decoder.cancel(second)
+    assert (second.state, third.state) == (State.CANCELLED, State.WAITING)
+    decoder.cancel(first)
+    assert first.state is State.CANCELLED and decoder.free == 2
+    leave.set()
+    worker.join(60)
+    assert len(decoder.result(third)) == 9 and second.codes == [] and len(first.codes) == 1
+
+
+def test_a_step_that_breaks_down_breaks_it_for_all_and_then_goes_on() -> None:
+    model = debug_model("plain")
+    decoder = Decoder(model, rows=2)
+    options = GenerateOptions(max_new_tokens=5, eos_free_steps=5, seed=0)
+    tickets = [decoder.submit(Item(torch.tensor([place])), options) for place in (3, 4)]
+    head, model.head.weight.data = model.head.weight.data, torch.zeros(3, 3)
+    for ticket in tickets:
+        with pytest.raises(RuntimeError):
+            decoder.result(ticket)
+    model.head.weight.data = head
+    assert len(decoder.result(decoder.submit(Item(torch.tensor([3])), options))) == 5
+
+
+def test_the_cache_is_as_large_as_what_runs() -> None:
+    decoder = Decoder(debug_model("plain"), rows=16, bucket=16)
+    options = GenerateOptions(max_new_tokens=40, eos_free_steps=40, seed=0)
+    for ticket in [decoder.submit(Item(torch.tensor([place])), options) for place in range(3)]:
+        decoder.result(ticket)
+    assert decoder.cache.keys.shape[1] == 4 and decoder.cache.capacity >= 41
+    decoder.rest()
+    assert decoder.cache.keys.shape[1] == 1 and decoder.cache.capacity == 16
+
+
+def test_changed_weights_are_used_from_the_next_request_on() -> None:
+    model = debug_model("float32")
+    decoder, options = Decoder(model, rows=2), GenerateOptions(max_new_tokens=30, seed=0)
+    item = Item(torch.tensor([3, 4]), None, torch.tensor([5]))
+    before = decoder.result(decoder.submit(item, options)).tolist()
+    with torch.no_grad():
+        model.head.weight[:] = model.head.weight.flip(0)
+    after = decoder.result(decoder.submit(item, options)).tolist()
+    assert after == generate(model, item.phones, None, item.prompt, options).tolist() != before
+
+
 def test_a_request_that_fails_leaves_the_others_alone() -> None:
     decoder = Decoder(debug_model("plain"), rows=2)
     options = GenerateOptions(max_new_tokens=5, eos_free_steps=5, seed=0)

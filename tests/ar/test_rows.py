@@ -52,9 +52,9 @@ def test_what_was_said_too_often_is_drawn_again_from_everything() -> None:
     noise = torch.ones(2, 4, CODES)
     noise[1, :, 33] = 1e-9  # the draw from everything takes 33
     recent = torch.zeros(4, 64, dtype=torch.long)
-    recent[1, -1] = 7
-    recent[2, -3:] = 7
-    recent[3, -14:-10] = 7  # too long ago
+    recent[1, 19] = 7
+    recent[2, 17:20] = 7
+    recent[3, 6:10] = 7  # too long ago
     drawn = sample_rows(logits, torch.zeros(4, CODES).bool(), recent, torch.full((4,), 20), rows, noise, EOS)
     assert drawn.tokens.tolist() == [7, 7, 33, 7]
     young = sample_rows(logits, torch.zeros(4, CODES).bool(), recent, torch.full((4,), 1), rows, noise, EOS)

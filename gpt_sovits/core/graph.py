@@ -1,14 +1,17 @@
-"""Replaying a step instead of launching its kernels one by one."""
+"""Replaying work on a GPU instead of launching its kernels one by one."""
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import torch
 
 KEPT = 32
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class Recording(Protocol):
@@ -18,6 +21,22 @@ class Recording(Protocol):
 
 
 Recorder = Callable[[Callable[[], None]], Recording]
+
+
+class LastUsed(Generic[K, V]):
+    """What was made for the keys used last."""
+
+    def __init__(self, make: Callable[[K], V], most: int = KEPT) -> None:
+        self._make, self._most = make, most
+        self._values: OrderedDict[K, V] = OrderedDict()
+
+    def __call__(self, key: K) -> V:
+        if key not in self._values:
+            self._values[key] = self._make(key)
+        self._values.move_to_end(key)
+        while len(self._values) > self._most:
+            self._values.popitem(last=False)
+        return self._values[key]
 
 
 class Graphed:
@@ -56,14 +75,21 @@ class Graphed:
         self._known.clear()
 
 
+def device_recorder(device: torch.device) -> Recorder | None:
+    """How to record on a device; None: there one cannot."""
+    return cuda_recorder() if device.type == "cuda" else None
+
+
 def cuda_recorder() -> Recorder:
-    """Records into CUDA graphs, all of one memory pool: they never run at the same time."""
-    pool = torch.cuda.graph_pool_handle()
+    """Records into CUDA graphs, all of one memory pool, so that all must run on one stream, as they do by default.
+
+    Threads may share a recorder, and may work on while one records, but for waiting for the whole device.
+    """
+    pool, lock = torch.cuda.graph_pool_handle(), threading.Lock()
 
     def record(function: Callable[[], None]) -> Recording:
-        torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
+        with lock, torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
             function()
         return graph
 
