@@ -28,10 +28,11 @@ class FastGenerator(nn.Module):
             if value.ndim == 4:
                 value.data = value.data.contiguous(memory_format=torch.channels_last)
 
-    def forward(self, z: Tensor, style: Tensor) -> Tensor:
-        """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1]."""
+    def forward(self, z: Tensor, style: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1]; see `Generator`."""
         x = z[:, :, None].to(self.dtype, memory_format=torch.channels_last)
-        wave: Tensor = self.inner(x, style[:, :, None].to(self.dtype))
+        flat = None if mask is None else mask[:, :, None].to(self.dtype)
+        wave: Tensor = self.inner(x, style[:, :, None].to(self.dtype), flat)
         return wave[:, :, 0].to(z.dtype)
 
 

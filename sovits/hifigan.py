@@ -19,6 +19,10 @@ DEVIATION = 0.01
 """Deviation the convolutions are drawn with, as in HiFi-GAN."""
 
 
+def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
+    return x if mask is None else x * mask
+
+
 class ResidualBlock(nn.Module):
     """Pairs of a dilated and a plain convolution, each pair around a residual."""
 
@@ -31,9 +35,10 @@ class ResidualBlock(nn.Module):
             normed(nn.Conv1d(width, width, kernel, padding=kernel // 2), DEVIATION) for _ in dilations
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         for dilated, plain in zip(self.dilated, self.plain, strict=True):
-            x = x + plain(F.leaky_relu(dilated(F.leaky_relu(x, SLOPE)), SLOPE))
+            y = _masked(dilated(F.leaky_relu(x, SLOPE)), mask)
+            x = _masked(x + plain(F.leaky_relu(y, SLOPE)), mask)
         return x
 
 
@@ -46,10 +51,10 @@ class ResidualStage(nn.Module):
             ResidualBlock(width, k, d) for k, d in zip(config.kernels, config.dilations, strict=True)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        total = self.blocks[0](x)
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        total = self.blocks[0](x, mask)
         for block in self.blocks[1:]:
-            total = total + block(x)
+            total = total + block(x, mask)
         return total / len(self.blocks)
 
 
@@ -64,9 +69,18 @@ class ConvNextBlock(nn.Module):
         self.contract = nn.Linear(expansion * width, width)
         self.scale = nn.Parameter(torch.full((width,), scale))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         y = self.norm(self.depthwise(x).mT)
-        return x + (self.contract(F.gelu(self.expand(y))) * self.scale).mT
+        return _masked(x + (self.contract(F.gelu(self.expand(y))) * self.scale).mT, mask)
+
+
+class ConvNextStage(nn.Sequential):
+    """Such blocks one after the other."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        for block in self:
+            x = block(x, mask)
+        return x
 
 
 class Istft(nn.Module):
@@ -82,16 +96,19 @@ class Istft(nn.Module):
         nn.init.normal_(self.project.weight, std=0.02)
         self.register_buffer("window", torch.hann_window(config.n_fft, device="cpu"), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Samples [b, 1, f * hop] of features [b, c, f]."""
         magnitude, phase = self.project(self.norm(x)).float().chunk(2, dim=1)
         # A bound on the magnitude keeps a diverging step from overflowing.
         spectrum = torch.polar(magnitude.clamp(max=5.0).exp(), phase)
-        frames = torch.fft.irfft(spectrum, self.n_fft, dim=1) * self.window[:, None]
-        envelope = self.window.square()[:, None].expand(-1, x.shape[-1])
+        frames = _masked(torch.fft.irfft(spectrum, self.n_fft, dim=1) * self.window[:, None], mask)
+        envelope = _masked(self.window.square()[None, :, None].expand(-1, -1, x.shape[-1]), mask)
         edge = (self.n_fft - self.hop) // 2
         inside = slice(edge, edge + x.shape[-1] * self.hop)
-        return (self._add(frames)[:, :, inside] / self._add(envelope[None])[:, :, inside]).to(x.dtype)
+        weight = self._add(envelope)[:, :, inside]
+        if mask is not None:
+            weight = weight.clamp(min=1e-9)  # past the end nothing is divided by nothing
+        return (self._add(frames)[:, :, inside] / weight).to(x.dtype)
 
     def _add(self, frames: Tensor) -> Tensor:
         """Overlap-add [b, n_fft, f] to [b, 1, w]."""
@@ -106,7 +123,7 @@ class ConvOut(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(width, 1, 7, padding=3, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         # The last slope is PyTorch's default, not the 0.1 used elsewhere; published weights rely on it.
         return self.conv(F.leaky_relu(x)).tanh()
 
@@ -119,6 +136,7 @@ class Generator(nn.Module):
         widths = (config.channels, *config.stage_widths)
         residual = isinstance(config.blocks, ResidualBlocks)
         deviation = DEVIATION if residual else None
+        self.rates = config.rates
         self.entry = nn.Conv1d(latent, config.channels, 7, padding=3)
         self.condition = nn.Conv1d(style_width, config.channels, 1)
         self.upsamplers = nn.ModuleList(
@@ -129,19 +147,28 @@ class Generator(nn.Module):
         self.head = Istft(widths[-1], config.head) if isinstance(config.head, IstftHead) else ConvOut(widths[-1])
         self.activation = nn.LeakyReLU(SLOPE) if residual else nn.Identity()
 
-    def forward(self, z: Tensor, style: Tensor) -> Tensor:
-        """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1]."""
-        x = self.entry(z) + self.condition(style)
-        for upsample, stage in zip(self.upsamplers, self.stages, strict=True):
-            x = stage(upsample(self.activation(x)))
-        return self.head(x)
+    def forward(self, z: Tensor, style: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1].
+
+        Args:
+            mask: [b, 1, f]; what lies behind a shorter latent of a batch then does not reach its last samples.
+        """
+        x = _masked(self.entry(z) + self.condition(style), mask)
+        for upsample, stage, rate in zip(self.upsamplers, self.stages, self.rates, strict=True):
+            x = upsample(self.activation(x))
+            if mask is None:
+                x = stage(x)
+            else:
+                mask = mask.repeat_interleave(rate, dim=-1)
+                x = stage(_masked(x, mask), mask)
+        return self.head(x, mask)
 
 
 def _stage(config: GeneratorConfig, index: int) -> nn.Module:
     width, blocks = config.stage_widths[index], config.blocks
     if isinstance(blocks, ConvNextBlocks):
         scale = 1 / max(1, sum(blocks.layers))
-        return nn.Sequential(
+        return ConvNextStage(
             *(ConvNextBlock(width, blocks.kernel, blocks.expansion, scale) for _ in range(blocks.layers[index]))
         )
     return ResidualStage(width, blocks)

@@ -152,6 +152,7 @@ class Synthesizer(nn.Module):
         speed: float = 1.0,
         noise: Tensor | None = None,
         generator: torch.Generator | None = None,
+        style: Tensor | None = None,
     ) -> Tensor:
         """Speak, with the axes and the noise as the networks have them.
 
@@ -161,12 +162,13 @@ class Synthesizer(nn.Module):
             references: linear spectrograms of the voice, each [1, bins, f]; their styles are averaged.
             speaker_embeddings: see `reference_style`.
             noise: standard normal, shape of the prior mean [1, inter, f]; drawn from `generator` when None.
+            style: what `reference_style` makes of the references, where that is known already.
 
         Returns:
             Samples [1, w], 1280 per code at speed 1.
         """
-        style = self.reference_style(references, speaker_embeddings)
-        features, mask = self._features(codes, phones, style)
+        style = self.reference_style(references, speaker_embeddings) if style is None else style
+        features, mask = self.features(codes, phones, style)
         features, mask = change_speed(features, mask, speed)
         return self._speak(features, mask, style, noise_scale, noise, generator)
 
@@ -183,6 +185,7 @@ class Synthesizer(nn.Module):
         generator: torch.Generator | None = None,
         result_length: int | None = None,
         overlap: Tensor | None = None,
+        style: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Speak the end of a growing code sequence.
 
@@ -190,12 +193,13 @@ class Synthesizer(nn.Module):
             result_length: how many of the last codes to speak; None: all.
             overlap: features [1, hidden, k] the previous call returned for the first k frames of this one, into which
                 the joint features are cross-faded.
+            style: see `decode_batch`.
 
         Returns:
             Samples [1, w] and the cross-faded features [1, hidden, f] before the speed change.
         """
-        style = self.reference_style(references, speaker_embeddings)
-        features, mask = self._features(codes, phones, style)
+        style = self.reference_style(references, speaker_embeddings) if style is None else style
+        features, mask = self.features(codes, phones, style)
         if result_length is not None:
             features, mask = (x[..., -FRAMES_PER_CODE * result_length :] for x in (features, mask))
         if overlap is not None:
@@ -288,11 +292,43 @@ class Synthesizer(nn.Module):
     def _prior_style(self, style: Tensor) -> Tensor:
         return style if self.bridge is None else self.bridge(style.mT).mT
 
-    def _features(self, codes: Tensor, phones: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+    def features(
+        self,
+        codes: Tensor,
+        phones: Tensor,
+        style: Tensor,
+        code_lengths: Tensor | None = None,
+        phone_lengths: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Joint features [b, hidden, f] of codes [b, t] and phones [b, n], and their mask [b, 1, f].
+
+        Args:
+            style: [1 or b, s, 1].
+            code_lengths: real codes of each row [b]; None: all are.
+            phone_lengths: real phones of each row [b]; None: all are.
+        """
         content = self.quantizer.decode(codes).repeat_interleave(FRAMES_PER_CODE, dim=-1)
-        mask = torch.ones_like(content[:, :1])
-        text_mask = torch.ones_like(phones[:, None], dtype=content.dtype)
+        mask, text_mask = torch.ones_like(content[:, :1]), torch.ones_like(phones[:, None], dtype=content.dtype)
+        if code_lengths is not None:
+            mask = _mask(FRAMES_PER_CODE * code_lengths, content.shape[-1]).to(content.dtype)
+        if phone_lengths is not None:
+            text_mask = _mask(phone_lengths, phones.shape[-1]).to(content.dtype)
         return self.prior.features(content, mask, phones, text_mask, self._prior_style(style)), mask
+
+    def voice(
+        self, features: Tensor, mask: Tensor, style: Tensor, noise: Tensor, scale: float | Tensor, padded: bool = False
+    ) -> Tensor:
+        """Samples [b, w] in float32 of joint features [b, hidden, f].
+
+        Args:
+            noise: standard normal [b, inter, f].
+            scale: spread of the prior.
+            padded: some rows are shorter than others; without it the generator need not look at the mask.
+        """
+        mean, log_deviation = self.prior.distribution(features, mask)
+        z = mean + noise * log_deviation.exp() * scale
+        latent = self.flow.reverse(z, mask, style) * mask
+        return self.generator(latent, style, mask if padded else None)[:, 0].float()
 
     def _speak(
         self,
@@ -303,12 +339,10 @@ class Synthesizer(nn.Module):
         noise: Tensor | None,
         generator: torch.Generator | None,
     ) -> Tensor:
-        mean, log_deviation = self.prior.distribution(features, mask)
         if noise is None:
             source = generator if generator is not None else torch.default_generator
-            noise = normal(tuple(mean.shape), source, mean)
-        z = mean + noise * log_deviation.exp() * noise_scale
-        return self.generator(self.flow.reverse(z, mask, style) * mask, style)[:, 0].float()
+            noise = normal((len(features), self.config.inter, features.shape[-1]), source, features)
+        return self.voice(features, mask, style, noise, noise_scale)
 
     def _quantize(self, hubert: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """Code vectors per frame [b, c, frames] and commitment loss."""
