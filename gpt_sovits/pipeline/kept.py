@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from torch import Tensor
@@ -13,22 +15,45 @@ V = TypeVar("V")
 
 
 class Kept(Generic[V]):
-    """The values used last, up to `limit` bytes of tensors; one that is larger by itself is not kept."""
+    """The values used last, up to `limit` bytes of tensors; one that is larger by itself is not kept.
+
+    Threads may share it: what one is making, the others wait for.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.bytes = 0
         self._values: OrderedDict[Hashable, V] = OrderedDict()
+        self._making: dict[Hashable, Future[V]] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._values)
 
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
         """The value kept under `key`, or a new one."""
-        if key in self._values:
-            self._values.move_to_end(key)
-            return self._values[key]
-        value = make()
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            others = self._making.get(key)
+            mine: Future[V] = self._making.setdefault(key, Future())
+        if others is not None:
+            return others.result()
+        try:
+            value = make()
+        except BaseException as error:
+            with self._lock:
+                del self._making[key]
+            mine.set_exception(error)
+            raise
+        with self._lock:
+            del self._making[key]
+            self._keep(key, value)
+        mine.set_result(value)
+        return value
+
+    def _keep(self, key: Hashable, value: V) -> None:
         size = tensor_bytes(value)
         if size <= self.limit:
             self._values[key] = value
@@ -36,7 +61,6 @@ class Kept(Generic[V]):
             while self.bytes > self.limit:
                 _, old = self._values.popitem(last=False)
                 self.bytes -= tensor_bytes(old)
-        return value
 
 
 def tensor_bytes(value: object) -> int:

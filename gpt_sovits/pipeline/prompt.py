@@ -25,8 +25,10 @@ class Voice:
     """[t] semantic codes of the reference, and of the silence the model wants after it."""
     spectrograms: tuple[Tensor, ...]
     """[1, bins, f] of the reference, then of each auxiliary clip."""
-    speakers: tuple[Tensor, ...] | None = None
+    speakers: tuple[Tensor, ...] | None
     """[1, 20480] of each clip; None: the model has no speaker branch."""
+    style: Tensor
+    """[1, s, 1] what stage 2 makes of all that."""
 
 
 @torch.inference_mode()
@@ -43,12 +45,15 @@ def read_voice(parts: Parts, reference: Path, others: Sequence[Path] = ()) -> Vo
         raise ReferenceAudioError(seconds)
     config = parts.synthesizer.config.spectrogram
     waves = [_timbre(path, config) for path in (reference, *others)]
+    spectrograms = [spectrogram(wave[None].to(parts.device), config) for wave in waves]
+    speakers = None
+    if parts.synthesizer.config.speaker is not None:
+        speakers = [_speaker(parts, wave, config.rate) for wave in waves]
     return Voice(
         codes=_codes(parts, content),
-        spectrograms=tuple(spectrogram(wave[None].to(parts.device), config) for wave in waves),
-        speakers=None
-        if parts.synthesizer.config.speaker is None
-        else tuple(_speaker(parts, wave, config.rate) for wave in waves),
+        spectrograms=tuple(spectrograms),
+        speakers=None if speakers is None else tuple(speakers),
+        style=parts.synthesizer.reference_style(spectrograms, speakers),
     )
 
 

@@ -23,6 +23,12 @@ class Sampling(Strict):
     top_p: float = Field(1.0, gt=0, le=1, description="draw from the smallest set of codes with this probability")
     temperature: Positive = Field(1.0, description="above 1 livelier, below 1 steadier")
     repetition_penalty: Positive = Field(1.35, description="above 1 makes codes already spoken less likely")
+    repeat_window: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="draw a code anew that fills more than a tenth of so many before it (RAS); 10 is usual",
+    )
     cut: Cut = Field(
         "auto",
         description="where to cut a long text: auto at pauses, into pieces of a comfortable length; cut0 nowhere, "

@@ -6,7 +6,7 @@ pieces meet, stage 2 fades features into each other and the waves are joined whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from ar import stream
 from ar.chunks import ChunkRule, chunks, silence_similarity
 from ar.compat import public_limit
+from ar.decoder import Decoder
 from gpt_sovits.core.device import generator
 from gpt_sovits.pipeline.parts import Parts
 from gpt_sovits.pipeline.postprocess import join_at_best_fit
@@ -38,15 +39,22 @@ def cutting_rule(parts: Parts, length: int, at_silence: bool) -> ChunkRule:
 
 @torch.inference_mode()
 def stream_waves(
-    parts: Parts, prompt: Prompt, sentence: Sentence, place: int, rule: ChunkRule, options: Sampling, seed: int
-) -> Iterator[Tensor]:
+    parts: Parts,
+    decoder: Decoder,
+    prompt: Prompt,
+    sentence: Sentence,
+    place: int,
+    rule: ChunkRule,
+    options: Sampling,
+    seed: int,
+) -> Generator[Tensor, None, None]:
     """Waves [w] of one sentence, one after the other without gaps; `place` is its number in the text."""
     longest = public_limit(options.max_codes) if options.compat else code_limit(sentence, options)
     spoken = stage_1_item(prompt, sentence, derive(seed, 0, "codes", place))
     codes: list[int] = []
 
     def noted() -> Iterator[int]:
-        for emission in stream(parts.text2semantic, [spoken], stage_1_options(options, longest)):
+        for emission in stream(parts.text2semantic, [spoken], stage_1_options(options, longest), decoder):
             if emission.token is not None:
                 codes.append(emission.token)
                 yield emission.token
@@ -105,5 +113,6 @@ class _Mouth:
             generator=generator(seed),
             result_length=length,
             overlap=previous,
+            style=voice.style,
         )
         return wave[0].float().cpu()

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ar import GenerateOptions, Item, generate_batch
+from ar import GenerateOptions, Item
 from ar.compat import public_limit, public_panel
+from ar.decoder import Decoder, Ticket
 from gpt_sovits.core.device import generator
 from gpt_sovits.pipeline.parts import Parts
 from gpt_sovits.pipeline.prompt import Voice
 from gpt_sovits.pipeline.request import Sampling
 from gpt_sovits.pipeline.text import Sentence
+from sovits.together import Together
 
 CODES_PER_PHONE = 12.5
 """Twice as slow as the slowest speech that stage 1 is trained on (3 phones a second at 25 codes a second)."""
@@ -52,19 +54,18 @@ def derive(seed: int, *parts: object) -> int:
 
 @torch.inference_mode()
 def speak_codes(
-    parts: Parts, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seed: int
+    decoder: Decoder, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seed: int
 ) -> dict[int, Spoken]:
-    """Stage 1 for sentences side by side, by their place in the text.
+    """Stage 1 for sentences side by side, by their place in the text; others may use the decoder meanwhile.
 
     One that comes out empty or never ends is drawn again with another seed.
     """
     if options.compat:
-        return _public_codes(parts, prompt, sentences, options, seed)
+        return _public_codes(decoder, prompt, sentences, options, seed)
     results: dict[int, Spoken] = {}
     waiting = dict(sentences)
     for attempt in range(options.retries + 1):
-        limit = max(code_limit(sentence, options) for sentence in waiting.values())
-        for place, codes in _draw(parts, prompt, waiting, options, limit, (seed, attempt)).items():
+        for place, codes in _draw(decoder, prompt, waiting, options, (seed, attempt)).items():
             new = _judge(codes, code_limit(waiting[place], options))
             results[place] = _better(results.get(place), new)
             if results[place].fault is None:
@@ -76,9 +77,18 @@ def speak_codes(
 
 @torch.inference_mode()
 def speak_waves(
-    parts: Parts, voice: Voice, items: Mapping[int, tuple[Tensor, Tensor]], options: Sampling, seed: int
+    parts: Parts,
+    voice: Voice,
+    items: Mapping[int, tuple[Tensor, Tensor]],
+    options: Sampling,
+    seed: int,
+    together: Together | None = None,
 ) -> dict[int, Tensor]:
-    """Stage 2: (phones, codes) by place in the text -> waves [w]."""
+    """Stage 2: (phones, codes) by place in the text -> waves [w].
+
+    Args:
+        together: decodes the sentences in one call; None: one after the other, which on a CPU is faster.
+    """
     if not items:
         return {}
     if options.compat and options.speed == 1:
@@ -86,6 +96,11 @@ def speak_waves(
         whole = _decode(parts, voice, torch.cat(phones), torch.cat(codes), options, seed)
         per_code = whole.shape[-1] // sum(map(len, codes))
         return dict(zip(items, torch.split(whole, [len(c) * per_code for c in codes]), strict=True))
+    if together is not None:
+        sources = [generator(derive(seed, "wave", place)) for place in items]
+        pairs = [(codes, phones) for phones, codes in items.values()]
+        waves = together(pairs, voice.style, sources, options.noise_scale, options.speed)
+        return {place: wave.cpu() for place, wave in zip(items, waves, strict=True)}
     return {
         place: _decode(parts, voice, phones, codes, options, derive(seed, "wave", place))
         for place, (phones, codes) in items.items()
@@ -101,22 +116,25 @@ def _decode(parts: Parts, voice: Voice, phones: Tensor, codes: Tensor, options: 
         noise_scale=options.noise_scale,
         speed=options.speed,
         generator=generator(seed),
+        style=voice.style,
     )
     return wave[0].float().cpu()
 
 
 def _draw(
-    parts: Parts,
-    prompt: Prompt,
-    sentences: Mapping[int, Sentence],
-    options: Sampling,
-    limit: int,
-    seeds: tuple[int, int],
+    decoder: Decoder, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seeds: tuple[int, int]
 ) -> dict[int, Tensor]:
-    items = [stage_1_item(prompt, sentence, derive(*seeds, "codes", place)) for place, sentence in sentences.items()]
-    return dict(
-        zip(sentences, generate_batch(parts.text2semantic, items, stage_1_options(options, limit)), strict=True)
-    )
+    group = object()
+    tickets: dict[int, Ticket] = {}
+    try:
+        for place, sentence in sentences.items():
+            item = stage_1_item(prompt, sentence, derive(*seeds, "codes", place))
+            settings = stage_1_options(options, code_limit(sentence, options))
+            tickets[place] = decoder.submit(item, settings, group=group)
+        return {place: decoder.result(ticket) for place, ticket in tickets.items()}
+    finally:  # where one fails or the wait is broken off, the others are in nobody's interest
+        for ticket in tickets.values():
+            decoder.cancel(ticket)
 
 
 def stage_1_item(prompt: Prompt, sentence: Sentence, seed: int) -> Item:
@@ -147,12 +165,12 @@ def _better(old: Spoken | None, new: Spoken) -> Spoken:
 
 
 def _public_codes(
-    parts: Parts, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seed: int
+    decoder: Decoder, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seed: int
 ) -> dict[int, Spoken]:
     """As the public implementation, which takes as many codes from the end as its loop counted."""
     items = [stage_1_item(prompt, sentence, derive(seed, 0, "codes", place)) for place, sentence in sentences.items()]
     settings = stage_1_options(options, public_limit(options.max_codes))
-    results = public_panel(parts.text2semantic, items, settings, batched=options.batch_size > 1)
+    results = public_panel(decoder.model, items, settings, batched=options.batch_size > 1, decoder=decoder)
     return {place: Spoken(codes[-index:]) for place, (codes, index) in zip(sentences, results, strict=True)}
 
 
@@ -162,5 +180,6 @@ def stage_1_options(options: Sampling, limit: int) -> GenerateOptions:
         top_p=options.top_p,
         temperature=options.temperature,
         repetition_penalty=options.repetition_penalty,
+        repeat_window=options.repeat_window,
         max_new_tokens=limit,
     )

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ar.decoder import BusyError, Decoder
 from ar.kernels.native import Precision
 from feature_extractor.text import user_dictionary
 from gpt_sovits.core.errors import AudioError, TextError
+from gpt_sovits.core.graph import device_recorder
 from gpt_sovits.pipeline.audio import Audio
 from gpt_sovits.pipeline.batching import group
 from gpt_sovits.pipeline.kept import Kept
@@ -32,20 +34,24 @@ from gpt_sovits.pipeline.streaming import cutting_rule, stream_waves
 from gpt_sovits.pipeline.synthesis import Prompt, Spoken, speak_codes, speak_waves
 from gpt_sovits.pipeline.text import Sentence, end_marked, read_sentence, read_text
 from gpt_sovits.pipeline.voices import switch_voice
+from sovits.together import Together
 
 log = logging.getLogger(__name__)
+ROWS, QUEUE = 16, 64
 KEPT_BYTES = 256 * 2**20
 
 
 class TTS:
-    """A loaded voice model that speaks requests one at a time.
+    """A loaded voice model that speaks.
 
         from gpt_sovits import TTS
         TTS("tiny").speak("Hello there.", reference="voice.wav").save("hello.wav")
 
     The object keeps the voices it heard last, by the content of their files, and the sentences they say, up to a number
     of bytes; nothing else outlives a request.
-    Threads may share it: requests wait for each other.
+
+    Threads may share it. Requests are then decoded side by side, rows of stage 1 being shared out evenly, and each
+    says exactly what it says alone.
     """
 
     def __init__(
@@ -56,11 +62,15 @@ class TTS:
         s1: str | Path | None = None,
         s2: str | Path | None = None,
         precision: Precision = "float32",
+        rows: int = ROWS,
+        queue: int = QUEUE,
     ) -> None:
         """Load a model by name or folder; `s1` and `s2` replace its stages by other weights files.
 
         Args:
             precision: how exactly a CPU computes, see `load_parts`.
+            rows: sentences, of all requests, that stage 1 decodes side by side.
+            queue: requests that may be under way at a time; further ones are refused.
         """
         if isinstance(model, Parts):
             self.parts = model
@@ -69,7 +79,11 @@ class TTS:
             self.parts = load_parts(model, device, first, second, precision=precision)
         self._voices: Kept[Voice] = Kept(KEPT_BYTES)
         self._sentences: Kept[Sentence] = Kept(KEPT_BYTES)
-        self._lock = threading.Lock()
+        recorder = device_recorder(self.parts.device)
+        self._decoder = Decoder(self.parts.text2semantic, rows, queue, recorder=recorder)
+        self._together = None if recorder is None else Together(self.parts.synthesizer, recorder)
+        self._reading, self._sounding, self._counting = threading.Lock(), threading.Lock(), threading.Condition()
+        self._queue, self._under_way, self._changing = queue, 0, False
 
     @property
     def rate(self) -> int:
@@ -85,28 +99,33 @@ class TTS:
         Raises:
             CheckpointError: it has weights of its own, or adapters of another model.
         """
-        with self._lock:
-            self.parts = switch_voice(self.parts, voice)
+        with self._counting:
+            self._counting.wait_for(lambda: not self._changing)
+            self._changing = True
+            self._counting.wait_for(lambda: self._under_way == 0)
+            try:
+                self.parts = switch_voice(self.parts, voice)
+            finally:
+                self._changing = False
+                self._counting.notify_all()
 
     def speak(self, text: str, *, reference: str | Path, **options: Any) -> Audio:
         """Say `text` in the voice of `reference`; options are the fields of `Request`.
 
         Raises:
             InputError: the text, the reference or an option cannot be used.
+            BusyError: as many requests as may be are under way.
         """
         return self.run(parse_request({"text": text, "reference": reference, **options}))
 
     def run(self, request: Request) -> Audio:
         """Speak one request."""
-        with self._lock:
+        with self._taken():
             return self._run(self._advised(request))
 
     def fragments(self, request: Request) -> Iterator[NDArray[np.float32]]:
-        """Speak one request batch by batch, in the order of the text; together the fragments are what `run` says.
-
-        The object is taken until the iterator is used up or closed.
-        """
-        with self._lock:
+        """Speak one request batch by batch, in the order of the text; together the fragments are what `run` says."""
+        with self._taken():
             request = self._advised(request)
             task = self._prepare(request, Clock())
             count = len(task.sentences)
@@ -119,19 +138,20 @@ class TTS:
         """Speak one request while its codes are being drawn: sound starts after `length` codes of 40 ms.
 
         What is heard resembles what `run` says but is not the same samples, since the end of a piece is decoded
-        before what follows is known. No sentence is drawn again. The object is taken until the iterator is used up or
-        closed.
+        before what follows is known. No sentence is drawn again.
 
         Args:
             at_silence: cut pieces at the next silence after `length` codes instead of at once.
         """
-        with self._lock:
+        with self._taken():
             request = self._advised(request)
             task = self._prepare(request, Clock())
             rule = cutting_rule(self.parts, length, at_silence)
             for place, sentence in enumerate(task.sentences):
-                for wave in stream_waves(self.parts, task.prompt, sentence, place, rule, request, task.seed):
-                    yield wave.clamp(-1, 1).numpy()
+                pieces = stream_waves(self.parts, self._decoder, task.prompt, sentence, place, rule, request, task.seed)
+                with closing(pieces):
+                    for wave in pieces:
+                        yield wave.clamp(-1, 1).numpy()
                 if request.pause:
                     yield join([torch.zeros(0)], self.rate, request.pause).numpy()
 
@@ -159,16 +179,35 @@ class TTS:
             codes=tuple(tuple(spoken[i].codes.tolist()) for i in sorted(spoken)),
         )
 
+    @contextmanager
+    def _taken(self) -> Iterator[None]:
+        """One of the places for requests; when the last leaves, so does the memory that only decoding needs."""
+        with self._counting:
+            self._counting.wait_for(lambda: not self._changing)
+            if self._under_way >= self._queue:
+                raise BusyError(self._under_way)
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._under_way -= 1
+                last = self._under_way == 0
+                self._counting.notify_all()
+            if last:
+                self._decoder.rest()
+
     def _advised(self, request: Request) -> Request:
         return request.advised(self.parts.sampling, self.parts.name)
 
     def _prepare(self, request: Request, clock: Clock) -> Task:
         with clock("text"):
             words = None if request.dictionary is None else user_dictionary(request.dictionary)
-            sentences, warnings = read_text(
-                self.parts, request.text, request.language, request.cutting, request.compat, words
-            )
-            said = self._said(request)
+            with self._reading:  # front ends share dictionaries and caches
+                sentences, warnings = read_text(
+                    self.parts, request.text, request.language, request.cutting, request.compat, words
+                )
+                said = self._said(request)
         with clock("reference"):
             prompt = Prompt(self._voice(request.reference, request.aux_references), said)
         seed = secrets.randbelow(2**31) if request.seed < 0 else request.seed
@@ -180,10 +219,10 @@ class TTS:
         """Codes and waves of the sentences at these places."""
         with task.clock("codes"):
             chosen = {i: task.sentences[i] for i in batch}
-            spoken = speak_codes(self.parts, task.prompt, chosen, task.request, task.seed)
-        with task.clock("wave"):
+            spoken = speak_codes(self._decoder, task.prompt, chosen, task.request, task.seed)
+        with task.clock("wave"), self._sounding:  # one at a time: it needs much memory, and all threads
             voiced = {i: (chosen[i].phones, spoken[i].codes) for i in batch if len(spoken[i].codes)}
-            waves = speak_waves(self.parts, task.prompt.voice, voiced, task.request, task.seed)
+            waves = speak_waves(self.parts, task.prompt.voice, voiced, task.request, task.seed, self._together)
         return spoken, waves
 
     def _report(self, task: Task, spoken: dict[int, Spoken]) -> list[str]:
@@ -239,7 +278,7 @@ class Clock:
             yield
         finally:
             if torch.cuda.is_available():
-                torch.cuda.synchronize()
+                torch.cuda.current_stream().synchronize()  # not the device: another thread may be recording a graph
             self.stages[stage] = self.stages.get(stage, 0.0) + time.perf_counter() - begin
 
     def finish(self) -> dict[str, float]:

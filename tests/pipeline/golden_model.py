@@ -40,6 +40,9 @@ class Recorded:
     def encode(self, hubert: Tensor) -> Tensor:
         return self.inner.encode(hubert)
 
+    def reference_style(self, references: list[Tensor], speakers: list[Tensor] | None = None) -> Tensor:
+        return self.inner.reference_style(references, speakers)
+
     def decode_batch(self, codes: Tensor, phones: Tensor, references: list[Tensor], **options: Any) -> Tensor:
         self.calls.append(
             {

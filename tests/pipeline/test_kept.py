@@ -32,5 +32,10 @@ def test_what_is_too_large_is_made_each_time() -> None:
 
 
 def test_all_tensors_count() -> None:
-    voice = Voice(torch.zeros(10, dtype=torch.long), (torch.zeros(1, 5, 4), torch.zeros(1, 5, 2)), (torch.zeros(1, 3),))
-    assert tensor_bytes(voice) == 80 + 80 + 40 + 12
+    voice = Voice(
+        torch.zeros(10, dtype=torch.long),
+        (torch.zeros(1, 5, 4), torch.zeros(1, 5, 2)),
+        (torch.zeros(1, 3),),
+        torch.zeros(1, 2, 1),
+    )
+    assert tensor_bytes(voice) == 80 + 80 + 40 + 12 + 8
