@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ar import GenerateOptions, Item, Text2SemanticConfig, Text2SemanticDecoder
-from ar.decoder import Decoder, PlainStep
+from ar.decoder import Decoder
 from ar.kernels.native import NativeStep, NotAvailable, Precision
+from ar.steps import PlainStep
 from benchmarks.reference import PlainLoop
 from benchmarks.sides import Row, compare
 

@@ -12,6 +12,7 @@ from benchmarks.sides import Row, compare
 from gpt_sovits.core.config import load_config
 from gpt_sovits.core.resources import resource
 from sovits import Synthesizer, SynthesizerConfig
+from sovits.together import Together
 
 
 def model(device: torch.device) -> Synthesizer:
@@ -38,6 +39,16 @@ def measure(device: torch.device, codes: int, rounds: int) -> list[Row]:
     def side(one: Synthesizer) -> Callable[[], Tensor]:
         return lambda: one.decode(said, phones, [reference], seed=0)
 
+    together, voice = (
+        Together(models["weight norm folded"]),
+        models["weight norm folded"].reference_style([reference[None]]),
+    )
+
+    def four() -> list[Tensor]:
+        return together([(said[: codes // 4], phones)] * 4, voice, [torch.Generator().manual_seed(0)] * 4)
+
     seconds = side(models["plain decode"])().shape[-1] / 32000
-    rows = compare({name: side(one) for name, one in models.items()}, seconds, "s of sound/s", rounds)
+    sides: dict[str, Callable[[], object]] = {name: side(one) for name, one in models.items()}
+    sides["weight norm folded, a quarter of it four times in one call"] = four
+    rows = compare(sides, seconds, "s of sound/s", rounds)
     return [row.with_note(f"rtf {1 / row.cpu_rate:.3f} of processor time") for row in rows]

@@ -13,7 +13,10 @@ import typer
 from gpt_sovits.cli.options import Device, Model
 from gpt_sovits.core.errors import ConfigError
 
-app = typer.Typer(help="Measure: sampler (stage 1), decode (stage 2), pipeline, training.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure: sampler (stage 1), decode (stage 2), pipeline, training; anatomy says where the time goes.",
+    no_args_is_help=True,
+)
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Out = Annotated[Path | None, typer.Option("--out", help="write the table to this file, too")]
@@ -85,6 +88,21 @@ def pipeline(
     _report(f"Whole pipeline, model {model}, {threads} thread(s), {device}", rows, as_json, out)
 
 
+@app.command()
+def anatomy(
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="how often each part is timed")] = 5,
+    as_json: Json = False,
+    out: Out = None,
+) -> None:
+    """Milliseconds of each part of the hot loops on one processor thread, and how near it is to the limit."""
+    module = _benchmark("anatomy", 1)
+    limits, parts = module.measure(repeats)
+    rows = [{name: getattr(part, name) for name in part.__dataclass_fields__} for part in parts]
+    _print(
+        "Where the time goes, 1 thread", {"limits": limits, "parts": rows}, module.markdown(limits, parts), as_json, out
+    )
+
+
 def _benchmark(name: str, threads: int) -> ModuleType:
     import torch
 
@@ -92,14 +110,20 @@ def _benchmark(name: str, threads: int) -> ModuleType:
     try:
         return importlib.import_module(f"benchmarks.{name}")
     except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("benchmarks"):
+            raise
         raise ConfigError("the folder benchmarks is not here: run this from a checkout of the source") from error
 
 
 def _report(title: str, rows: list[Any], as_json: bool, out: Path | None) -> None:
     from benchmarks.sides import as_dicts, markdown  # type: ignore[import-not-found, unused-ignore]
+
+    _print(title, {"rows": as_dicts(rows)}, markdown(rows), as_json, out)
+
+
+def _print(title: str, figures: dict[str, Any], table: str, as_json: bool, out: Path | None) -> None:
     from gpt_sovits.core.files import write_text
 
-    table = f"# {title}\n\n{markdown(rows)}"
     if out is not None:
-        write_text(out, table)
-    typer.echo(json.dumps({"title": title, "rows": as_dicts(rows)}, indent=1) if as_json else table)
+        write_text(out, f"# {title}\n\n{table}")
+    typer.echo(json.dumps({"title": title, **figures}, indent=1) if as_json else f"# {title}\n\n{table}")

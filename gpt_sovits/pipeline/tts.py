@@ -93,6 +93,8 @@ class TTS:
     def switch(self, voice: str | Path) -> None:
         """Speak in another voice over the same weights from now on, by its adapters; nothing large is read again.
 
+        It waits for the requests under way, and those that come meanwhile wait for it.
+
         Args:
             voice: name or folder of a model that `finetune --lora` made of the loaded one, or of the loaded one itself.
 
