@@ -58,8 +58,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor, dropout: float) -> 
     Returns:
         [b, h, t, d].
     """
-    hidden = torch.zeros(allowed.shape, dtype=q.dtype).masked_fill_(~allowed, -torch.inf)
-    weights = ((q * q.shape[-1] ** -0.5) @ k.mT + hidden).softmax(-1)
+    scores = (q * q.shape[-1] ** -0.5) @ k.mT
+    scores += torch.zeros(allowed.shape, dtype=scores.dtype).masked_fill_(~allowed, -torch.inf)
+    weights = scores.softmax(-1)
     return (F.dropout(weights, dropout) if dropout else weights) @ v
 
 

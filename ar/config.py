@@ -36,6 +36,9 @@ class Text2SemanticConfig(Strict):
     # pads are read and real phones hidden, and it asks for the end mark at every padded code. "right" hides exactly
     # the padding and asks for the end mark once. Inference is the same under both.
     mask: Literal["public", "right"] = "right"
+    reading_layers: tuple[int, ...] = ()
+    """Layers one head of which was taught to read the text from left to right, see `ar.reading`."""
+    reading_head: int = Field(default=0, ge=0)
     max_positions: int = Field(default=4000, gt=0)
     """Longest text, and longest code sequence, the sinusoidal positions are made for."""
 
@@ -83,8 +86,8 @@ OptimizerConfig = Annotated[ScaledAdamConfig | AdamWConfig, Field(discriminator=
 class JoinConfig(Strict):
     """Several utterances of a speaker as one, see `ar.join`."""
 
-    speakers: Path
-    """The `path|speaker|language|text` list the folder was prepared from."""
+    speakers: Path | None = None
+    """The `path|speaker|language|text` list the folder was prepared from; it has to be named."""
     chance: float = Field(default=0.5, ge=0, le=1)
     """That another utterance is put before those there are."""
     most: int = Field(default=1, gt=0)

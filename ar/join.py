@@ -23,6 +23,8 @@ class Joiner:
     """
 
     def __init__(self, utterances: Sequence[Utterance], config: JoinConfig, seed: int) -> None:
+        if config.speakers is None:
+            raise ConfigError("joined utterances need to know who speaks: --set data.join.speakers=LIST")
         speakers = read_speakers(config.speakers)
         if any(u.bert is not None for u in utterances):
             raise ConfigError("data.join is for models that read no BERT features: leave it out for this folder")

@@ -49,6 +49,9 @@ def train_s1(
     source, target = find_model(model), Path(out)
     network = load_text2semantic(source.need("s1"), dtype="float32").train()
     load_earlier(network, source, "s1", recipe, target)
+    if recipe.alignment is not None:
+        heads = {"reading_layers": recipe.alignment.layers, "reading_head": recipe.alignment.head}
+        network.config = network.config.model_copy(update=heads)
     settings = recipe.data.model_copy(update={"symbols": source.manifest.symbols})
     data = _data(Path(experiment), settings, recipe.preferences, network.config.bert_width)
     state = begin_s1(begin, network)

@@ -1,0 +1,67 @@
+"""How well codes say a text, by the model's own account: what its reading heads looked at while the codes were made.
+
+A model trained with `ar.alignment` has heads that read the text from left to right. Codes that skip a word, say one
+twice or babble leave such heads without a monotonic way through the phones, and the likelihood of the best ways is low.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ar.alignment import BLANK, text_attention, watch_attention
+from ar.items import Item, check, collate
+from ar.loss import Batch, teacher_forced
+from ar.model import Text2SemanticDecoder
+
+
+@torch.inference_mode()
+def reading_costs(
+    model: Text2SemanticDecoder, items: Sequence[Item], codes: Sequence[Tensor], prompts: Sequence[int]
+) -> list[float]:
+    """Negative log-likelihood, per phone, that the reading heads went through the new text from left to right.
+
+    Args:
+        items: what was to be said after what prompt.
+        codes: the new codes [t] of each item, one or more.
+        prompts: how many of each item's phones belong to its prompt.
+
+    Returns:
+        One cost for each item; 0 for a model without reading heads.
+    """
+    layers = model.config.reading_layers
+    if not layers:
+        return [0.0] * len(items)
+    for item in items:
+        check(model, item)
+    prefix = collate(model, items)
+    said = [
+        torch.cat((prompt[:length], new.to(prompt)))
+        for prompt, length, new in zip(prefix.codes, prefix.code_lengths.tolist(), codes, strict=True)
+    ]
+    lengths = torch.tensor([len(row) for row in said], device=prefix.phones.device)
+    padded = torch.nn.utils.rnn.pad_sequence(said, batch_first=True)
+    batch = Batch(prefix.phones, prefix.phone_lengths, padded, lengths, prefix.bert)
+    with watch_attention(model, layers) as seen:
+        teacher_forced(model, batch)
+    watched = torch.stack([text_attention(a, x, batch, model.config.reading_head) for a, x in seen])
+    return [
+        _cost(watched[:, row, start : start + len(new), skip:phones])
+        for row, (start, new, skip, phones) in enumerate(
+            zip(prefix.code_lengths.tolist(), codes, prompts, prefix.phone_lengths.tolist(), strict=True)
+        )
+    ]
+
+
+def _cost(log_attention: Tensor) -> float:
+    """Of one text: [layers, t, n] -> mean over the layers, in nats per phone."""
+    layers, t, n = log_attention.shape
+    if t < n:
+        return float("inf")  # fewer codes than phones: something was left out
+    frames = F.pad(log_attention, (1, 0), value=BLANK).log_softmax(-1).transpose(0, 1)
+    steps = torch.arange(1, n + 1).expand(layers, -1)
+    whole = torch.full((layers,), t), torch.full((layers,), n)
+    return float(F.ctc_loss(frames.float().cpu(), steps, *whole, blank=0))
