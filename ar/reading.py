@@ -7,15 +7,17 @@ twice or babble leave such heads without a monotonic way through the phones, and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ar.alignment import BLANK, text_attention, watch_attention
+from ar.alignment import BLANK, text_attention
+from ar.attention import SelfAttention
 from ar.items import Item, check, collate
-from ar.loss import Batch, teacher_forced
-from ar.model import Text2SemanticDecoder
+from ar.loss import Batch
+from ar.model import Text2SemanticDecoder, filled, prefix_mask
 
 
 @torch.inference_mode()
@@ -32,8 +34,7 @@ def reading_costs(
     Returns:
         One cost for each item; 0 for a model without reading heads.
     """
-    layers = model.config.reading_layers
-    if not layers:
+    if not model.config.reading_layers:
         return [0.0] * len(items)
     for item in items:
         check(model, item)
@@ -45,15 +46,27 @@ def reading_costs(
     lengths = torch.tensor([len(row) for row in said], device=prefix.phones.device)
     padded = torch.nn.utils.rnn.pad_sequence(said, batch_first=True)
     batch = Batch(prefix.phones, prefix.phone_lengths, padded, lengths, prefix.bert)
-    with watch_attention(model, layers) as seen:
-        teacher_forced(model, batch)
-    watched = torch.stack([text_attention(a, x, batch, model.config.reading_head) for a, x in seen])
+    watched = torch.stack([text_attention(a, x, batch, model.config.reading_head) for a, x in _seen(model, batch)])
     return [
         _cost(watched[:, row, start : start + len(new), skip:phones])
         for row, (start, new, skip, phones) in enumerate(
             zip(prefix.code_lengths.tolist(), codes, prompts, prefix.phone_lengths.tolist(), strict=True)
         )
     ]
+
+
+def _seen(model: Text2SemanticDecoder, batch: Batch) -> list[tuple[SelfAttention, Tensor]]:
+    """The reading layers' attention with its input; without hooks, as others may be using the model meanwhile."""
+    n, t = batch.phones.shape[1], batch.codes.shape[1]
+    allowed = prefix_mask(filled(batch.phone_lengths, n), filled(batch.code_lengths, t))[:, None]
+    x = torch.cat((model.embed_text(batch.phones, batch.bert), model.embed_codes(batch.codes)), 1)
+    layers: list[Any] = list(model.layers)
+    seen = []
+    for index in range(max(model.config.reading_layers) + 1):
+        if index in model.config.reading_layers:
+            seen.append((layers[index].attention, x))
+        x = layers[index](x, allowed)
+    return seen
 
 
 def _cost(log_attention: Tensor) -> float:

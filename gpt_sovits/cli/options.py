@@ -51,6 +51,7 @@ NoiseScale = Annotated[float | None, field("noise_scale")]
 Seed = Annotated[int | None, field("seed")]
 MaxCodes = Annotated[int | None, field("max_codes")]
 Retries = Annotated[int | None, field("retries")]
+Candidates = Annotated[int | None, field("candidates")]
 BatchSize = Annotated[int | None, field("batch_size")]
 
 

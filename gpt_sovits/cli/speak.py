@@ -51,6 +51,7 @@ def tts(
     batch_size: o.BatchSize = None,
     max_codes: o.MaxCodes = None,
     retries: o.Retries = None,
+    candidates: o.Candidates = None,
     config: o.Config = None,
     overrides: o.Set = None,
     verbose: o.Verbose = False,

@@ -44,6 +44,13 @@ class Sampling(Strict):
     seed: int = Field(-1, ge=-1, lt=2**63, description="-1 draws one, which the result names")
     max_codes: int = Field(1500, ge=1, le=10_000, description="longest sentence, in codes of 40 ms")
     retries: int = Field(3, ge=0, le=100, description="new draws for a sentence that came out empty or never ended")
+    candidates: int = Field(
+        1,
+        ge=1,
+        le=32,
+        description="draw each sentence so many times and keep the draw that reads its text best, in the judgement of "
+        "models that can tell; streams are drawn once",
+    )
     batch_size: int = Field(4, ge=1, le=1024, description="sentences spoken side by side; changes the speed only")
     batch_threshold: float = Field(0.75, ge=0, le=1, description="how alike in length sentences of a batch must be")
     compat: bool = Field(

@@ -17,6 +17,7 @@ from torch import Tensor
 from ar import GenerateOptions, Item
 from ar.compat import public_limit, public_panel
 from ar.decoder import Decoder, Ticket
+from ar.reading import reading_costs
 from gpt_sovits.core.device import generator
 from gpt_sovits.pipeline.parts import Parts
 from gpt_sovits.pipeline.prompt import Voice
@@ -65,8 +66,8 @@ def speak_codes(
     results: dict[int, Spoken] = {}
     waiting = dict(sentences)
     for attempt in range(options.retries + 1):
-        for place, codes in _draw(decoder, prompt, waiting, options, (seed, attempt)).items():
-            new = _judge(codes, code_limit(waiting[place], options))
+        for place, draws in _draw(decoder, prompt, waiting, options, (seed, attempt)).items():
+            new = _choose(decoder, prompt, waiting[place], draws, code_limit(waiting[place], options))
             results[place] = _better(results.get(place), new)
             if results[place].fault is None:
                 del waiting[place]
@@ -123,18 +124,35 @@ def _decode(parts: Parts, voice: Voice, phones: Tensor, codes: Tensor, options: 
 
 def _draw(
     decoder: Decoder, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seeds: tuple[int, int]
-) -> dict[int, Tensor]:
+) -> dict[int, list[Tensor]]:
+    """The candidates of every sentence; the first is what is drawn where only one is asked for."""
     group = object()
-    tickets: dict[int, Ticket] = {}
+    count = 1 if options.top_k == 1 else options.candidates
+    tickets: dict[int, list[Ticket]] = {place: [] for place in sentences}
     try:
         for place, sentence in sentences.items():
-            item = stage_1_item(prompt, sentence, derive(*seeds, "codes", place))
             settings = stage_1_options(options, code_limit(sentence, options))
-            tickets[place] = decoder.submit(item, settings, group=group)
-        return {place: decoder.result(ticket) for place, ticket in tickets.items()}
+            for number in range(count):
+                seed = derive(*seeds, "codes", place, *((number,) if number else ()))
+                item = stage_1_item(prompt, sentence, seed)
+                tickets[place].append(decoder.submit(item, settings, group=group))
+        return {place: [decoder.result(ticket) for ticket in each] for place, each in tickets.items()}
     finally:  # where one fails or the wait is broken off, the others are in nobody's interest
-        for ticket in tickets.values():
-            decoder.cancel(ticket)
+        for each in tickets.values():
+            for ticket in each:
+                decoder.cancel(ticket)
+
+
+def _choose(decoder: Decoder, prompt: Prompt, sentence: Sentence, draws: list[Tensor], limit: int) -> Spoken:
+    """The faultless draw that reads the text best; where there is none, the first."""
+    judged = [_judge(codes, limit) for codes in draws]
+    good = [spoken for spoken in judged if spoken.fault is None]
+    if len(good) < 2:
+        return good[0] if good else judged[0]
+    said = 0 if prompt.sentence is None else len(prompt.sentence.phones)
+    items = [stage_1_item(prompt, sentence, 0)] * len(good)
+    costs = reading_costs(decoder.model, items, [spoken.codes for spoken in good], [said] * len(good))
+    return good[costs.index(min(costs))]
 
 
 def stage_1_item(prompt: Prompt, sentence: Sentence, seed: int) -> Item:
