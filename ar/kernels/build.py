@@ -65,12 +65,21 @@ def _key(program: str) -> str:
     return hashlib.sha256(b"".join(p if isinstance(p, bytes) else p.encode() for p in parts)).hexdigest()[:16]
 
 
-def _processor() -> str:
+def processor_flags() -> set[str]:
+    """What the processor can do, in Linux's words; empty where that is not told."""
+    return {word for line in _described(("flags", "Features")) for word in line.split()}
+
+
+def _described(keys: tuple[str, ...]) -> list[str]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
     except OSError:
         lines = []
-    names = [line for line in lines if line.startswith(("model name", "flags", "Features"))]
+    return [line for line in lines if line.startswith(keys)]
+
+
+def _processor() -> str:
+    names = _described(("model name", "flags", "Features"))
     return "\n".join((platform.machine(), platform.processor(), *sorted(set(names))))
 
 

@@ -101,7 +101,7 @@ class NativeStep:
             self._layers,
         )
         self._marks = _marks(model)
-        half = precision != "float32" and half_wins(config.width, config.feed_forward)
+        half = precision != "float32" and half_wins()
         self._prefilling = halved(model) if half else model
         self.threads = threads or self._fastest(config)
 

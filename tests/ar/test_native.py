@@ -11,7 +11,8 @@ from ar import Item, Text2SemanticConfig, Text2SemanticDecoder
 from ar.cache import KeyValueCache
 from ar.fast import prepare
 from ar.items import collate
-from ar.kernels import build
+from ar.kernels import build, native
+from ar.kernels.half import halved
 from ar.kernels.native import NativeStep, Precision, quantise
 
 SIZES = {"layers": 2, "phones": 20, "codes": 1025, "eos": 1024}
@@ -81,6 +82,31 @@ def test_eight_bits_are_rounded_to_the_nearest() -> None:
     whole, scale = quantise(weight)
     assert whole.abs().max() == 127
     assert ((whole * scale[:, None] - weight).abs() <= scale[:, None] / 2 + 1e-6).all()
+
+
+@torch.inference_mode()
+def test_prefill_in_bfloat16_is_close_and_shares_what_it_does_not_round() -> None:
+    model = _model(64, 4, 100)
+    twin = halved(model)
+    prefix = collate(model, [Item(torch.arange(30) % 20, None, torch.arange(9))])
+    expected, plain = model.prefill(prefix)
+    actual, rounded = twin.prefill(prefix)
+    assert 0 < (actual - expected).abs().max() < TOLERANCE["bfloat16"] * expected.abs().max()
+    assert 0 < (rounded.keys - plain.keys).abs().max() < TOLERANCE["bfloat16"] * plain.keys.abs().max()
+    assert twin.code_embedding.weight.data_ptr() == model.code_embedding.weight.data_ptr()
+    assert twin.head.weight.data_ptr() == model.head.weight.data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("can", "precision", "half"), [(True, "int8", True), (True, "float32", False), (False, "int8", False)]
+)
+def test_who_prefills(monkeypatch: pytest.MonkeyPatch, can: bool, precision: Precision, half: bool) -> None:
+    """float32 is exact everywhere; rounded weights are rounded in the prefill where that is faster."""
+    monkeypatch.setattr(native, "half_wins", lambda: can)
+    model = _model(64, 4, 100)
+    step = NativeStep(model, precision, 1)
+    prefix = collate(model, [Item(torch.arange(30) % 20, None, torch.arange(9))])
+    assert torch.equal(step.prefill(prefix)[0], (halved(model) if half else model).prefill(prefix)[0])
 
 
 def test_changed_weights_are_noticed() -> None:
