@@ -93,4 +93,5 @@ def guided_loss(
     with watch_attention(model, config.layers) as seen:
         output = training_loss(model, batch, heard)
     guide = alignment_loss(seen, batch, config.head, config.spread)
-    return replace(output, loss=output.loss + config.weight * guide * output.count)
+    targets = output.count if batch.whole is None else batch.whole.targets
+    return replace(output, loss=output.loss + config.weight * batch.share * guide * targets)

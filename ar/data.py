@@ -153,6 +153,7 @@ class Collate:
             codes=pad_sequence([torch.tensor(i.codes) for i in items], batch_first=True, padding_value=CODE_PAD),
             code_lengths=torch.tensor([len(item.codes) for item in items]),
             bert=self._bert(items),
+            names=tuple(item.name for item in items),
         )
 
     def _bert(self, items: Sequence[Utterance]) -> Tensor | None:

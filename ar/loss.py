@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,14 @@ DPO_BETA = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """What a batch is a part of, when memory or several processes divide what one step learns from."""
+
+    rows: int
+    targets: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Right-padded training examples.
 
@@ -26,6 +34,8 @@ class Batch:
         code_lengths: [b].
         bert: [b, c, n], or None when no example has features or the model reads none.
         rejected: the same texts with codes that are worse, where a training has such pairs.
+        names: of the utterances.
+        whole: None: this is all of it.
     """
 
     phones: Tensor
@@ -34,20 +44,40 @@ class Batch:
     code_lengths: Tensor
     bert: Tensor | None = None
     rejected: Batch | None = None
+    names: tuple[str, ...] = ()
+    whole: Whole | None = None
 
     def to(self, device: torch.device) -> Batch:
-        bert = None if self.bert is None else self.bert.to(device)
-        return Batch(
-            self.phones.to(device),
-            self.phone_lengths.to(device),
-            self.codes.to(device),
-            self.code_lengths.to(device),
-            bert,
-            None if self.rejected is None else self.rejected.to(device),
+        return replace(
+            self,
+            phones=self.phones.to(device),
+            phone_lengths=self.phone_lengths.to(device),
+            codes=self.codes.to(device),
+            code_lengths=self.code_lengths.to(device),
+            bert=None if self.bert is None else self.bert.to(device),
+            rejected=None if self.rejected is None else self.rejected.to(device),
         )
 
     def with_codes(self, codes: Tensor, lengths: Tensor) -> Batch:
-        return Batch(self.phones, self.phone_lengths, codes, lengths, self.bert)
+        return replace(self, codes=codes, code_lengths=lengths)
+
+    def part(self, rows: slice, whole: Whole) -> Batch:
+        """Some of the utterances, as wide as all."""
+        return Batch(
+            self.phones[rows],
+            self.phone_lengths[rows],
+            self.codes[rows],
+            self.code_lengths[rows],
+            None if self.bert is None else self.bert[rows],
+            None if self.rejected is None else self.rejected.part(rows, whole),
+            self.names[rows],
+            whole,
+        )
+
+    @property
+    def share(self) -> float:
+        """Of the utterances that one step learns from."""
+        return 1.0 if self.whole is None else len(self.codes) / self.whole.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +148,7 @@ def dpo_loss(model: Text2SemanticDecoder, batch: Batch, rejected: Batch) -> Trai
     _, bad_logits, bad_targets = teacher_forced(model, rejected)
     margin = _log_probability(logits, targets) - _log_probability(bad_logits, bad_targets)
     output = _output(model, logits, targets)
-    loss = output.loss - F.logsigmoid(DPO_BETA * margin).mean()
+    loss = output.loss - batch.share * F.logsigmoid(DPO_BETA * margin).mean()
     return TrainingOutput(loss, output.accuracy, output.logits, output.count)
 
 

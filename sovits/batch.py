@@ -54,6 +54,10 @@ class Batch:
         }
         return replace(self, **moved)
 
+    def part(self, rows: slice) -> Batch:
+        """Some of the examples, padded as they are."""
+        return replace(self, names=self.names[rows], **{n: tensor[rows] for n, tensor in self._tensors().items()})
+
     def pin_memory(self) -> Batch:
         pinned: dict[str, Any] = {name: tensor.pin_memory() for name, tensor in self._tensors().items()}
         return replace(self, **pinned)

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
+from zlib import crc32
 
 import torch
 from pytorch_lightning import LightningModule
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from feature_extractor.spectral import mel_spectrogram, spectrogram_to_mel
+from gpt_sovits.core import replicas
 from gpt_sovits.core.average import follow
 from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import ConfigError
+from gpt_sovits.core.health import Health, free_memory
 from gpt_sovits.core.tuning import Tuning, parameter_groups
 from sovits.batch import Batch
 from sovits.discriminator import Discriminator
@@ -32,11 +35,11 @@ from sovits.loss import (
 )
 from sovits.model import Synthesizer, TrainingOutput, slice_segments
 from sovits.picture import mel_picture
+from sovits.piece import Draws, Piece, cut, draw
 from sovits.recipe import SynthesizerTaskConfig
 from sovits.training_state import NetworkState
 
 logger = logging.getLogger(__name__)
-MOST_FAULTS = 20
 
 
 class SynthesizerTask(LightningModule):
@@ -74,8 +77,10 @@ class SynthesizerTask(LightningModule):
         self.listen = listen
         if config.weights.speaker and (listen is None or model.config.speaker is None):
             raise ConfigError("task.weights.speaker is for models with a speaker encoder: set it to 0 for this one")
+        self._output: TrainingOutput | None = None
+        self._judged: slice | None = None
         self.steps = self.begun[0].epochs * steps_per_epoch if begun else 0
-        self.faults: dict[str, int] = {}
+        self.health = Health("lower task.rate, or set task.clip")
         if model.config.quantizer.frozen:
             model.content.requires_grad_(False)
             model.quantizer.requires_grad_(False)
@@ -100,20 +105,24 @@ class SynthesizerTask(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         generator_opt, discriminator_opt = self._scheduled_optimizers()
-        output = self._reconstruct(batch)
-        hop, segment = self.model.config.spectrogram.hop, self.model.config.segment
-        real = slice_segments(batch.wave, output.start * hop, segment * hop)
-        judged = self._judged(real.shape[-1]) if self.steps >= self.config.adversarial_start else None
-        if judged is not None:
-            loss = self.discriminator_loss(real[..., judged], output.wave.detach()[..., judged])
-            self._step(discriminator_opt, loss, self.discriminator, "discriminator")
-        losses = self.generator_losses(batch, output, real, judged)
-        self._step(generator_opt, torch.stack(list(losses.values())).sum(), self.model, "generator")
+        self._judged = self._draw_judged()
+        draws, faults = draw(batch, self.model.config.inter), []
+        if self._judged is not None:
+            losses = self._descend(self.discriminator, discriminator_opt, batch, draws, self._judge)
+            faults.append(self._step(discriminator_opt, losses, self.discriminator, "discriminator"))
+        losses = self._descend(self.model, generator_opt, batch, draws, self._speak)
+        faults.append(self._step(generator_opt, losses, self.model, "generator"))
+        if any(faults):
+            self.health.pass_over(" and the ".join(fault for fault in faults if fault), batch.names)
+        else:
+            self.health.went_well()
+        self.health.settle(self.device)
         self.steps += 1
         if self.average is not None and self.config.average is not None:
             follow(self.average, self.model, self.config.average, self.steps)
-        self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()}, batch_size=len(batch.names))
-        self.log("train/mel_distance", losses["mel"].detach() / max(self.config.weights.mel, 1e-12), prog_bar=True)
+        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, batch_size=len(batch.names))
+        if "mel" in losses:
+            self.log("train/mel_distance", losses["mel"] / max(self.config.weights.mel, 1e-12), prog_bar=True)
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """How far the scores of waves [b, 1, w] are from 1 for real ones and 0 for generated ones."""
@@ -164,13 +173,13 @@ class SynthesizerTask(LightningModule):
         """Speak a held-back utterance from its own codes and style, as inference does."""
         model = self.trained.eval()
         speaker = None if batch.speaker is None else [batch.speaker]
-        codes, source = model.encode_batch(batch.hubert), generator(batch_idx)
+        codes, source = model.encode_batch(batch.hubert), generator(crc32("".join(batch.names).encode()))
         wave = model.decode_batch(codes, batch.phones, [batch.spec], speaker, generator=source)[
             :, : batch.wave.shape[-1]
         ]
         real, fake = self._mel(batch.wave[:, 0]), self._mel(wave)
-        frames = min(real.shape[-1], fake.shape[-1])
-        self.log("val/mel_distance", mel_loss(real[..., :frames], fake[..., :frames]), batch_size=1)
+        frames, several = min(real.shape[-1], fake.shape[-1]), {"sync_dist": replicas.world() > 1}
+        self.log("val/mel_distance", mel_loss(real[..., :frames], fake[..., :frames]), batch_size=1, **several)
         for board in (each.experiment for each in self.loggers if isinstance(each, TensorBoardLogger)):
             name, rate = batch.names[0], self.model.config.spectrogram.rate
             board.add_audio(f"{name}/recorded", batch.wave[0].float().cpu(), self.steps, rate)
@@ -179,14 +188,40 @@ class SynthesizerTask(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["steps"] = self.steps
+        checkpoint["health"] = self.health.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.steps = checkpoint["steps"]
+        if "health" in checkpoint:
+            self.health.load_state_dict(checkpoint["health"])
 
-    def _reconstruct(self, batch: Batch) -> TrainingOutput:
-        return self.model(
-            batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths, batch.speaker
-        )
+    def _reconstruct(self, piece: Piece) -> TrainingOutput:
+        batch = piece.batch
+        inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths, batch.speaker)
+        return self.model(*inputs, noise=piece.noise, start=piece.start)
+
+    def _judge(self, piece: Piece) -> dict[str, Tensor]:
+        """The discriminators' loss. The pass through the generator is kept for its own step where memory allows."""
+        with torch.set_grad_enabled(piece.alone):
+            output = self._reconstruct(piece)
+        self._output = output if piece.alone else None
+        assert self._judged is not None
+        real = self._real(piece.batch, output)
+        loss = self.discriminator_loss(real[..., self._judged], output.wave.detach()[..., self._judged])
+        return {"discriminator": piece.share * loss}
+
+    def _speak(self, piece: Piece) -> dict[str, Tensor]:
+        """The generator's losses."""
+        output, self._output = self._output, None
+        output = self._reconstruct(piece) if output is None else output
+        losses = self.generator_losses(piece.batch, output, self._real(piece.batch, output), self._judged)
+        shares = {"kl": piece.frame_share}
+        return {name: shares.get(name, piece.share) * loss for name, loss in losses.items()}
+
+    def _real(self, batch: Batch, output: TrainingOutput) -> Tensor:
+        """What was recorded where the generator spoke."""
+        hop, segment = self.model.config.spectrogram.hop, self.model.config.segment
+        return slice_segments(batch.wave, output.start * hop, segment * hop)
 
     def _adam(self, groups: list[dict[str, Any]]) -> AdamW:
         config = self.config
@@ -210,33 +245,63 @@ class SynthesizerTask(LightningModule):
         self.log("train/rate", rate)
         return both[0], both[1]
 
-    def _step(self, optimizer: Any, loss: Tensor, module: nn.Module, name: str) -> None:
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        limit = math.inf if self.config.clip is None else self.config.clip
-        norm = nn.utils.clip_grad_norm_([p for p in module.parameters() if p.grad is not None], limit)
-        if norm.isfinite():
-            self.faults[name] = 0
-            optimizer.step()
-        else:
-            self._pass_over(name)
-        self.log_dict({f"train/{name}": loss.detach(), f"train/{name}_gradient": norm})
+    def _descend(
+        self,
+        module: nn.Module,
+        optimizer: Any,
+        batch: Batch,
+        draws: Draws,
+        losses_of: Callable[[Piece], dict[str, Tensor]],
+    ) -> dict[str, Tensor]:
+        """Put a batch's gradients into the parameters; its losses by name, none where a sum was not finite.
 
-    def _judged(self, samples: int) -> slice:
-        """The window of the segments that the discriminators hear in this step."""
-        frames, hop = self.config.adversarial_frames, self.model.config.spectrogram.hop
+        Where memory runs out, once more in smaller pieces.
+        """
+        while True:
+            optimizer.zero_grad()
+            try:
+                return self._backward(cut(batch, draws, self.health.pieces), losses_of)
+            except RuntimeError as error:
+                self.health.halve(error, len(batch.names), batch.names)
+            self._output = None
+            free_memory()
+
+    def _backward(self, pieces: list[Piece], losses_of: Callable[[Piece], dict[str, Tensor]]) -> dict[str, Tensor]:
+        seen: dict[str, Tensor] = {}
+        for piece in pieces:
+            losses = losses_of(piece)
+            total = torch.stack(list(losses.values())).sum()
+            if not total.isfinite():
+                return {}
+            self.manual_backward(total * self.health.scale)
+            seen = {name: loss.detach() + seen.get(name, 0.0) for name, loss in losses.items()}
+        return seen
+
+    def _step(self, optimizer: Any, losses: dict[str, Tensor], module: nn.Module, name: str) -> str:
+        """Step down the gradients, where they and the losses are finite in all processes; else what is not."""
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        if replicas.sum_gradients(parameters, faulty=not losses):
+            return f"{name}'s loss"
+        self.health.unscale(parameters)
+        limit = math.inf if self.config.clip is None else self.config.clip
+        norm = nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], limit)
+        fine = bool(norm.isfinite())
+        if fine:
+            optimizer.step()
+        total = torch.stack(list(losses.values())).sum()
+        self.log_dict({f"train/{name}": total, f"train/{name}_gradient": norm})
+        return "" if fine else f"{name}'s gradient"
+
+    def _draw_judged(self) -> slice | None:
+        """The samples of the segments that the discriminators hear in this step; None: none yet."""
+        if self.steps < self.config.adversarial_start:
+            return None
+        samples, hop = self.model.config.segment * self.model.config.spectrogram.hop, self.model.config.spectrogram.hop
+        frames = self.config.adversarial_frames
         if frames is None:
             return slice(0, samples)
         start = int(torch.randint(max(1, samples // hop - frames + 1), ())) * hop
         return slice(start, start + frames * hop)
-
-    def _pass_over(self, name: str) -> None:
-        logger.warning("step %d: the %s's gradient is not finite; its weights were left alone", self.steps, name)
-        self.faults[name] = self.faults.get(name, 0) + 1
-        if self.faults[name] >= MOST_FAULTS:
-            raise ConfigError(
-                f"the gradients have not been finite {MOST_FAULTS} times in a row: lower task.rate, or set task.clip"
-            )
 
     def _mel(self, wave: Tensor) -> Tensor:
         """Log-mel spectrogram [b, m, f] of waves [b, w], in full precision."""

@@ -11,6 +11,7 @@ GPTSoVITSError                 exit code 1; its text is one sentence with the va
 │   ├── TextError              nothing to say, an unknown language, a bad inline pronunciation
 │   └── ManifestError          a line of a `.list` or jobs file
 ├── DatasetError               a prepared folder that is missing parts or holds nothing usable
+├── TrainingError              a training that cannot go on: nothing finite, no memory, a process lost
 └── StorageError               the disk is full or not writable
 """
 
@@ -72,6 +73,10 @@ class ManifestError(InputError):
 
 class DatasetError(GPTSoVITSError):
     """A prepared dataset folder cannot be trained on."""
+
+
+class TrainingError(GPTSoVITSError):
+    """A training cannot go on."""
 
 
 class StorageError(GPTSoVITSError):

@@ -98,7 +98,7 @@ def train(task: SynthesizerTask, version: str) -> list[dict[str, float]]:
     """Two steps on the same batch with the stored noise."""
     plain, step = task.model.forward, iter(range(2))
 
-    def forward(*inputs: Any) -> Any:
+    def forward(*inputs: Any, **drawn: Any) -> Any:
         tag = f"noise/s2step/{version}/{next(step)}"
         noise = float32(gauss(f"{tag}/0", (2, 192, FRAMES)))
         return plain(*inputs, noise=noise, start=float32(raw_u01(f"{tag}/1", 2)))
