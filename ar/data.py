@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from ar.config import JoinConfig, Text2SemanticDataConfig
 from ar.loss import Batch
 from ar.sampler import BucketSampler
+from gpt_sovits.core import replicas
 from gpt_sovits.core.errors import DatasetError
 from gpt_sovits.core.store import FeatureStore, TextEntry, read_tensor
 
@@ -196,12 +197,16 @@ class Text2SemanticDataModule(pl.LightningDataModule):
         self.symbols = symbols
         self.train: Text2SemanticDataset | None = None
         self.held_out: Text2SemanticDataset | None = None
+        self.left_out: dict[str, str] = {}
+        """Utterances that are not trained on, and why."""
 
     def setup(self, stage: str | None = None) -> None:
         """Read the folder once."""
         if self.train is not None:
             return
-        kept = select(self.store, self.config, self._symbols()).kept
+        selection = select(self.store, self.config, self._symbols())
+        self.left_out = {name: reason for reason, names in selection.dropped.items() for name in names}
+        kept = selection.kept
         if self.config.order == "seeded":
             kept = sorted(kept, key=lambda utterance: utterance.name)
         held: list[Utterance] = []
@@ -215,29 +220,35 @@ class Text2SemanticDataModule(pl.LightningDataModule):
         self.held_out = Text2SemanticDataset(held)
 
     @property
+    def held_back(self) -> list[str]:
+        """Names of the utterances to judge by."""
+        return [] if self.held_out is None else [utterance.name for utterance in self.held_out.utterances]
+
+    @property
     def batch_size(self) -> int:
         """The config's, but small enough for four batches an epoch."""
         assert self.train is not None
-        return max(1, min(self.config.batch_size, len(self.train) // 4))
+        return max(1, min(self.config.batch_size, len(self.train) // (4 * replicas.world())))
 
     def train_dataloader(self) -> DataLoader[Any]:
         assert self.train is not None
-        replicas, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = BucketSampler(
             self.train.seconds,
             self.batch_size,
             self.config.bucket_seconds,
             self.config.seed,
-            replicas,
-            rank,
+            replicas.world(),
+            replicas.rank(),
             stepwise=self.config.order == "public",
         )
         return self._loader(self.train, sampler)
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
-        return self._loader(self.held_out, None) if self.held_out else []
+        if not self.held_out:
+            return []
+        return self._loader(self.held_out, range(replicas.rank(), len(self.held_out), replicas.world()))
 
-    def _loader(self, dataset: Text2SemanticDataset, sampler: BucketSampler | None) -> DataLoader[Any]:
+    def _loader(self, dataset: Text2SemanticDataset, sampler: BucketSampler | range) -> DataLoader[Any]:
         return DataLoader(
             dataset,
             batch_size=self.batch_size,

@@ -17,8 +17,8 @@ from ar.loss import Batch, TrainingOutput, Whole, damage, dpo_loss, garble, trai
 from ar.model import Text2SemanticDecoder
 from ar.optim import build_optimizer, learning_rate
 from ar.training_state import TrainingState
-from gpt_sovits.core.average import follow
 from gpt_sovits.core import replicas
+from gpt_sovits.core.average import follow
 from gpt_sovits.core.device import generator
 from gpt_sovits.core.health import Health, free_memory, slices
 
@@ -149,9 +149,7 @@ class Text2SemanticTask(pl.LightningModule):
             heard = garble(batch.codes, self.config.code_noise, self.model.config.eos)
         if self.config.alignment is not None:
             return guided_loss(self.model, batch, self.config.alignment, heard)
-        if rejected is None:
-            return training_loss(self.model, batch, heard)
-        return dpo_loss(self.model, batch, rejected)
+        return training_loss(self.model, batch, heard)
 
     def _reject(self, batch: Batch, number: int) -> Batch:
         """Damaged codes, drawn for this batch alone: the same after a resume in the midst of an epoch."""

@@ -1,6 +1,7 @@
 """Measure this machine and write a markdown table.
 
     python -m benchmarks text [--out FILE]
+    python -m benchmarks kills [--kills 20]
     python -m benchmarks [--model tiny] [--out benchmarks/results/NAME.md] [--repeats 5]
 
 Without `--model` the embedded model is measured, or where there is none an untrained one of debug size, whose figures
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import kills
 from benchmarks import text as text_benchmark
 from benchmarks.machine import processor
 from benchmarks.measure import Result, end_to_end, front_end, stage_1, stage_2
@@ -62,6 +64,9 @@ def table(parts: Parts, results: list[Result]) -> str:
 def main() -> None:
     if sys.argv[1:2] == ["text"]:
         text_benchmark.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["kills"]:
+        kills.main(sys.argv[2:])
         return
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", help="a name under pretrained_models/ or a folder")

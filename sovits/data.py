@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from feature_extractor.spectral import spectrogram
+from gpt_sovits.core import replicas
 from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import ConfigError, DatasetError
 from gpt_sovits.core.store import FeatureStore
@@ -117,21 +118,34 @@ class SynthesizerDataModule(LightningDataModule):
             self.dataset = SynthesizerDataset(self.root, self.config, self.needs)
             self.validation = self._hold_back(len(self.dataset))
 
+    @property
+    def held_back(self) -> list[str]:
+        """Names of the utterances to judge by."""
+        return [self._ready().items[index].name for index in self.validation]
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Utterances that are not trained on, and why."""
+        found = self._ready().survey
+        return {**found.unsuitable, **found.faults}
+
     def train_dataloader(self) -> DataLoader[Example]:
         dataset = self._ready()
         part = Part(dataset, sorted(set(range(len(dataset))) - set(self.validation)))
-        size = min(self.config.batch_size, len(part))
+        several, rank = replicas.world(), replicas.rank()
+        size = min(self.config.batch_size, -(-len(part) // several))
         sampler: BucketSampler | PublicBucketSampler
         if self.config.compat:
-            sampler = PublicBucketSampler(part.lengths, size)
+            sampler = PublicBucketSampler(part.lengths, size, replicas=several, rank=rank)
         else:
-            sampler = BucketSampler(part.lengths, size, self.config.seed)
+            sampler = BucketSampler(part.lengths, size, self.config.seed, replicas=several, rank=rank)
         return DataLoader(part, batch_sampler=sampler, collate_fn=collate, num_workers=self.config.workers)
 
     def val_dataloader(self) -> DataLoader[Example] | list[Any]:
         if not self.validation:
             return []
-        return DataLoader(Part(self._ready(), self.validation), batch_size=1, collate_fn=collate)
+        ours = self.validation[replicas.rank() :: replicas.world()]
+        return DataLoader(Part(self._ready(), ours), batch_size=1, collate_fn=collate)
 
     def _ready(self) -> SynthesizerDataset:
         self.setup()

@@ -17,8 +17,9 @@ PUBLIC_BOUNDARIES = (32, *range(300, 2000, 100))
 class BucketSampler(Sampler[list[int]]):
     """Batches of utterances of similar length, so that little of a batch is padding.
 
-    An epoch holds every utterance exactly once; only the last batch of an epoch can be smaller. With several replicas
-    every replica takes each n-th batch, and the first batches are repeated until all have equally many.
+    An epoch holds every utterance exactly once; only one batch of an epoch can be smaller. Several replicas share each
+    batch of so many times the size, so that a step learns from what one process would; a batch of fewer utterances
+    than replicas is filled up with others.
 
     Args:
         lengths: frames of every utterance.
@@ -48,8 +49,7 @@ class BucketSampler(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        batches = -(-len(self.lengths) // self.batch_size)
-        return -(-batches // self.replicas)
+        return -(-len(self.lengths) // (self.batch_size * self.replicas))
 
     def __iter__(self) -> Iterator[list[int]]:
         random = generator((self.seed * 1_000_003 + self.epoch) % 2**63)
@@ -57,10 +57,12 @@ class BucketSampler(Sampler[list[int]]):
         # The edges move from epoch to epoch: else an utterance would meet the same neighbours for ever.
         offset = int(torch.randint(self.bucket, (1,), generator=random))
         shuffled.sort(key=lambda index: (self.lengths[index] + offset) // self.bucket)
-        batches = [shuffled[i : i + self.batch_size] for i in range(0, len(shuffled), self.batch_size)]
+        size = self.batch_size * self.replicas
+        batches = [shuffled[i : i + size] for i in range(0, len(shuffled), size)]
+        if len(batches[-1]) < self.replicas:
+            batches[-1] += shuffled[: self.replicas - len(batches[-1])]
         batches = [batches[i] for i in torch.randperm(len(batches), generator=random).tolist()]
-        batches += batches[: -len(batches) % self.replicas]
-        return iter(batches[self.rank :: self.replicas])
+        return iter([batch[self.rank :: self.replicas] for batch in batches])
 
 
 class PublicBucketSampler(Sampler[list[int]]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ def finetune(
         bool, typer.Option("--lora", help="make a voice of a few megabytes over the base, which must stay installed")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
+    devices: Annotated[int, typer.Option("--devices", min=1, help="processes that train together")] = 1,
     s1_overrides: Annotated[list[str] | None, typer.Option("--set-s1", help="name=value for stage 1's recipe")] = None,
     s2_overrides: Annotated[list[str] | None, typer.Option("--set-s2", help="name=value for stage 2's recipe")] = None,
     device: o.Device = "auto",
@@ -50,12 +52,18 @@ def finetune(
         recogniser,
         device,
         work,
+        devices,
         overwrite,
         lora,
         tuple(s1_overrides or ()),
         tuple(s2_overrides or ()),
     )
-    outcome = run(data, settings, dry_run=dry_run, say=typer.echo)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        outcome = run(data, settings, dry_run=dry_run, say=typer.echo)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on")
+        raise typer.Exit(STOPPED) from None
     for note in outcome.notes:
         typer.echo(f"note: {note}")
     if outcome.interrupted:

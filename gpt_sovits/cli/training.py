@@ -31,6 +31,9 @@ Begin = Annotated[
         "--resume-public", help="go on from a training of the public project: its G_ file (and D_ file), or its .ckpt"
     ),
 ]
+Devices = Annotated[int, typer.Option("--devices", min=1, help="processes of this machine that train together")]
+Nodes = Annotated[int, typer.Option("--nodes", min=1, help="machines that do; see docs/train.md")]
+Strategy = Annotated[str, typer.Option("--strategy", help="auto, or ddp also for a single process")]
 Restart = Annotated[bool, typer.Option("--restart", help="start over where --out holds an earlier run")]
 
 
@@ -46,6 +49,9 @@ def s1(
     seed: Seed = None,
     restart: Restart = False,
     begin: Begin = None,
+    devices: Devices = 1,
+    nodes: Nodes = 1,
+    strategy: Strategy = "auto",
     device: o.Device = "auto",
     verbose: o.Verbose = False,
 ) -> None:
@@ -59,7 +65,7 @@ def s1(
             model,
             out,
             config,
-            overrides or (),
+            [f"run.devices={devices}", f"run.nodes={nodes}", f"run.strategy={strategy}", *(overrides or ())],
             seed=seed,
             resume=not restart,
             device=device,
@@ -82,6 +88,9 @@ def s2(
     seed: Seed = None,
     restart: Restart = False,
     begin: Begin = None,
+    devices: Devices = 1,
+    nodes: Nodes = 1,
+    strategy: Strategy = "auto",
     device: o.Device = "auto",
     verbose: o.Verbose = False,
 ) -> None:
@@ -95,7 +104,7 @@ def s2(
             model,
             out,
             config,
-            overrides or (),
+            [f"run.devices={devices}", f"run.nodes={nodes}", f"run.strategy={strategy}", *(overrides or ())],
             seed=seed,
             resume=not restart,
             device=device,

@@ -56,7 +56,9 @@ class Plan(Strict):
         ]
 
 
-def make_plan(material: Material, base: Bundle, minutes: float | None, device: str, lora: bool = False) -> Plan:
+def make_plan(
+    material: Material, base: Bundle, minutes: float | None, device: str, lora: bool = False, devices: int = 1
+) -> Plan:
     """Decide how long each stage trains and what is held back.
 
     Raises:
@@ -83,7 +85,7 @@ def make_plan(material: Material, base: Bundle, minutes: float | None, device: s
         items=count,
         audio_minutes=round(audio, 2),
         languages=material.languages,
-        held_back=min(8, max(1, round(0.08 * count))) if count >= FEWEST_TO_JUDGE else 0,
+        held_back=max(devices, min(8, max(1, round(0.08 * count)))) if count >= FEWEST_TO_JUDGE * devices else 0,
         device=str(place),
         precision=_precision(place),
         minutes=total,

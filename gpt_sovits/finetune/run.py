@@ -43,6 +43,8 @@ class Settings:
     device: str = "auto"
     work: Path | None = None
     """Folder of the run; None: `experiments/NAME`."""
+    devices: int = 1
+    """Processes that train together, each with a GPU of its own or all on the CPU."""
     overwrite: bool = False
     """Replace a voice of this name that another run made."""
     lora: bool = False
@@ -100,6 +102,8 @@ def finetune(data: str | Path, settings: Settings, *, dry_run: bool = False, say
     began = time.monotonic()
     prepared, dropped = _prepare(material, folder, settings, say)
     trained = _train(prepared, folder, settings, plan, say)
+    dropped += _left_out(trained, dropped)
+    notes += [f"stage {stage[1]}: {note}" for stage, result in trained.items() for note in result.notes]
     if any(result.interrupted for result in trained.values()):
         return Outcome(plan, [*notes, *dropped], len(dropped), interrupted=True, trained=trained)
     reference = choose_reference(FeatureStore(prepared), material)
@@ -138,7 +142,7 @@ def _plan(folder: Path, material: Material, base: Bundle, settings: Settings, ke
             )
         if known == identity and earlier.items == len(material.seconds):
             return earlier
-    plan = make_plan(material, base, settings.minutes, settings.device, settings.lora)
+    plan = make_plan(material, base, settings.minutes, settings.device, settings.lora, settings.devices)
     if keep:
         write_text(path, json.dumps({"settings": identity, "plan": plan.model_dump(mode="json")}, indent=1) + "\n")
     return plan
@@ -171,12 +175,26 @@ def _prepare(material: Material, folder: Path, settings: Settings, say: Say) -> 
     return out, dropped
 
 
+def _left_out(trained: dict[str, Trained], known: list[str]) -> list[str]:
+    """What the stages would not train on, where preparation has not said so."""
+    named = {line.split(": ")[0] for line in known}
+    reasons: dict[str, list[str]] = {}
+    for stage, result in trained.items():
+        for name, reason in result.left_out.items():
+            if name not in named:
+                reasons.setdefault(name, []).append(
+                    f"stage {stage[1]} leaves it out, {reason.removeprefix(name + ': ')}"
+                )
+    return [f"{name}: {'; '.join(told)}" for name, told in sorted(reasons.items())]
+
+
 def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Say) -> dict[str, Trained]:
     from gpt_sovits.train.s1 import train_s1
     from gpt_sovits.train.s2 import train_s2
 
     select = "best" if plan.held_back else "last"
-    run = [f"run.precision={plan.precision}", f"run.select={select}", "run.progress=false", "run.checkpoint_every=50"]
+    run = [f"run.precision={plan.precision}", f"run.select={select}", "run.progress=false", "run.checkpoint_minutes=1"]
+    run.append(f"run.devices={settings.devices}")
     # The guide of some recipes reads the plain projections, not their adapters.
     lora, guide = (["lora.rank=8"], ["alignment=null"]) if settings.lora else ([], [])
     stages: tuple[tuple[str, Any, str, float, Iterable[str]], ...] = (
@@ -246,9 +264,13 @@ def _publish(trained: Path, target: Path, base: str, reference: Reference) -> Bu
         )
         values = manifest.model_dump(mode="json", exclude_none=True)
         write_text(aside / MANIFEST, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+        # Never half of a voice under its name: that one has no manifest, and would be taken for somebody else's.
+        old = target.with_name(f".{target.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
         if target.exists():
-            shutil.rmtree(target)
+            target.replace(old)
         aside.replace(target)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise StorageError(f"cannot write the voice to {target}: {error.strerror or error}") from error
     return read_model(target)

@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import nn
 
+from gpt_sovits.core import replicas
 from gpt_sovits.core.files import atomic_path
 from gpt_sovits.train.callbacks import Progress
 
@@ -49,7 +50,7 @@ class KeepBest(Callback):
             return
         self.history[step] = float(value)
         log.info("after %d steps: %s %.4f", step, self.metric, float(value))
-        if self.best == step:
+        if self.best == step and replicas.rank() == 0:
             self._save()
 
     def restore(self) -> int | None:

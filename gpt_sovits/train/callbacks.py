@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from pathlib import Path
 from threading import current_thread, main_thread
 from types import FrameType
@@ -15,6 +17,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from gpt_sovits.core import replicas
 from gpt_sovits.core.files import atomic_path
 from gpt_sovits.train.config import RunConfig
 
@@ -39,7 +42,8 @@ class Progress(Callback):
     """Counts steps and minutes, writes checkpoints, and ends the training at its limits or when asked to.
 
     Both happen only right after an optimizer step: gradients that wait for one are in no checkpoint. A checkpoint due
-    at a step that is validated waits for the result.
+    at a step that is validated waits for the result. Processes that train together decide together, by the clock of
+    the first; it alone writes.
 
     Args:
         path: where the newest checkpoint goes.
@@ -55,7 +59,11 @@ class Progress(Callback):
         self.steps = 0
         self.seconds = 0.0
         self.stop_asked = False
+        self.answer: Callable[[int, FrameType | None], None] | None = None
+        """What a signal to stop calls."""
         self._saved = 0
+        self._saved_at = 0.0
+        self._over = False
         self._due = False
         self._optimizer_steps = 0
         self._began = 0.0
@@ -67,9 +75,12 @@ class Progress(Callback):
         return (most is not None and self.steps >= most) or (minutes is not None and self.seconds >= 60 * minutes)
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self._saved = self.steps
+        self._saved, self._saved_at = self.steps, self.seconds
         self._began = time.monotonic()
         trainer.should_stop = self.finished
+        if self.answer is not None:
+            # Lightning has put a handler of its own in the way, which lets SIGTERM break off an epoch without a word.
+            signal.signal(signal.SIGTERM, self.answer)
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, index: int) -> None:
         self._optimizer_steps = trainer.global_step
@@ -82,13 +93,26 @@ class Progress(Callback):
         if trainer.global_step == self._optimizer_steps:
             return
         self.steps += 1
-        trainer.should_stop = self.finished or self.stop_asked
+        first = replicas.rank() == 0
+        self._over, stop, due = replicas.any_of(
+            [first and self.finished, self.stop_asked, first and self._checkpoint_due()], module.device
+        )
+        self.stop_asked = stop
+        trainer.should_stop = self._over or stop
         number = trainer.current_epoch * int(trainer.num_training_batches) + index + 1
         scheduled = number % self.config.validate_every == 0
-        self.judged = scheduled or self.finished
-        self._due = trainer.should_stop or self.steps - self._saved >= self.config.checkpoint_every
+        self.judged = scheduled or self._over
+        self._due = trainer.should_stop or due
         if self._due and not (self.validates and (scheduled or trainer.should_stop)):
             self._save(trainer)
+
+    def _checkpoint_due(self) -> bool:
+        minutes, keep = self.config.checkpoint_minutes, self.config.keep_every
+        return (
+            self.steps - self._saved >= self.config.checkpoint_every
+            or (minutes is not None and self.seconds - self._saved_at >= 60 * minutes)
+            or (keep is not None and self.steps % keep == 0)
+        )
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         if self._due:
@@ -105,10 +129,20 @@ class Progress(Callback):
         self.steps, self.seconds = state["steps"], state["seconds"]
 
     def _save(self, trainer: Trainer) -> None:
-        with atomic_path(self.path) as temporary:
-            trainer.save_checkpoint(temporary)
-        self._saved = self.steps
+        if replicas.rank():
+            trainer.save_checkpoint(self.path)  # takes part, writes nothing
+        else:
+            with atomic_path(self.path) as temporary:
+                trainer.save_checkpoint(temporary)
+            if self.config.keep_every is not None and self.steps % self.config.keep_every == 0:
+                self._keep()
+        self._saved, self._saved_at = self.steps, self.seconds
         self._due = False
+
+    def _keep(self) -> None:
+        """A second name for the newest checkpoint, which the next one does not replace."""
+        with atomic_path(self.path.with_name(f"step-{self.steps}.ckpt")) as temporary:
+            shutil.copyfile(self.path, temporary)
 
 
 @contextmanager
@@ -124,7 +158,10 @@ def stoppable(progress: Progress) -> Iterator[None]:
     if current_thread() is not main_thread():
         yield
         return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    progress.answer = ask
+    # Of processes that train together the one that started them hears Ctrl-C and passes SIGTERM on.
+    numbers = (signal.SIGTERM,) if parent_process() is not None else (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield
     finally:

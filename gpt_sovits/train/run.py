@@ -9,21 +9,34 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
-from pytorch_lightning import LightningDataModule, LightningModule, Trainer
+import torch.distributed as dist
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
 
+from ar.data import Text2SemanticDataModule
+from ar.task import Text2SemanticTask
+from gpt_sovits.core import replicas
 from gpt_sovits.core.config import Strict, apply_overrides, load_config, parse_config
 from gpt_sovits.core.device import pick_device
-from gpt_sovits.core.errors import CheckpointError, ConfigError
+from gpt_sovits.core.errors import CheckpointError, ConfigError, TrainingError
+from gpt_sovits.core.health import ran_out
 from gpt_sovits.train.best import KeepBest
 from gpt_sovits.train.callbacks import Progress, SeedEachBatch, stoppable
 from gpt_sovits.train.config import RunConfig
+from gpt_sovits.train.launch import Replicas
 from gpt_sovits.train.loader import ResumableLoader
+from gpt_sovits.train.watch import Watch
+from sovits.data import SynthesizerDataModule
+from sovits.task import SynthesizerTask
 
 logger = logging.getLogger(__name__)
 Stage = Literal["s1", "s2"]
+Task = Text2SemanticTask | SynthesizerTask
+Data = Text2SemanticDataModule | SynthesizerDataModule
+FIGURES = {"s1": "loss", "s2": "train/mel_distance"}
+"""The training figure that is told and watched."""
 C = TypeVar("C", bound=Strict)
 
 
@@ -44,6 +57,10 @@ class Trained:
     """Step of the exported weights, where the best were chosen by validation."""
     validation: dict[int, float] = field(default_factory=dict)
     """The validation figure by step, where the best were chosen by it."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Utterances of the prepared folder that were not trained on, and why."""
+    notes: tuple[str, ...] = ()
+    """What went wrong or was made do with on the way, in words."""
 
     def __str__(self) -> str:
         state = "stopped early, run the same command to go on" if self.interrupted else "finished"
@@ -57,23 +74,22 @@ class Fitted:
 
     progress: Progress
     best: KeepBest | None
+    left_out: dict[str, str]
+    notes: tuple[str, ...]
 
     def trained(self, weights: Path) -> Trained:
         progress, best = self.progress, self.best
         chosen = (None, {}) if best is None else (best.best, best.history)
-        return Trained(weights, weights.parent, progress.steps, progress.seconds / 60, progress.stop_asked, *chosen)
-
-
-def split_overrides(
-    overrides: Iterable[str], max_steps: int | None, max_minutes: float | None, seed: int | None
-) -> tuple[RunConfig, list[str]]:
-    """The run's settings (`run.…` overrides, then the arguments) and the overrides meant for the recipe."""
-    items = list(overrides)
-    ours = [item.removeprefix("run.") for item in items if item.startswith("run.")]
-    values = apply_overrides({}, ours)
-    given = {"max_steps": max_steps, "max_minutes": max_minutes, "seed": seed}
-    values.update({name: value for name, value in given.items() if value is not None})
-    return parse_config(RunConfig, values, "the run's settings"), [i for i in items if not i.startswith("run.")]
+        return Trained(
+            weights,
+            weights.parent,
+            progress.steps,
+            progress.seconds / 60,
+            progress.stop_asked,
+            *chosen,
+            left_out=self.left_out,
+            notes=self.notes,
+        )
 
 
 def read_recipe(kind: type[C], source: str | Path | C, overrides: Iterable[str]) -> C:
@@ -89,8 +105,8 @@ def read_recipe(kind: type[C], source: str | Path | C, overrides: Iterable[str])
 
 def fit(
     stage: Stage,
-    task: LightningModule,
-    data: LightningDataModule,
+    task: Task,
+    data: Data,
     out: Path,
     run: RunConfig,
     epochs: int,
@@ -105,8 +121,11 @@ def fit(
         network: gives the network that is exported.
         metric: the validation figure by which `run.select = "best"` chooses.
 
+    Of several processes only the first comes back; the others end here, as they have nothing to write.
+
     Raises:
-        ConfigError: the best is to be chosen, but nothing is held back.
+        ConfigError: the best is to be chosen, but nothing is held back, or less than one utterance for each process.
+        TrainingError: it cannot go on: losses that are not finite, or no memory.
         CheckpointError: the earlier run's checkpoint does not fit this model or recipe.
     """
     checkpoint = out / "checkpoints" / stage / "last.ckpt"
@@ -116,8 +135,14 @@ def fit(
     best = KeepBest(checkpoint.with_name("best.ckpt"), metric, network, progress) if run.select == "best" else None
     if best is not None and not held:
         raise ConfigError('run.select is "best", but no utterance is held back to judge by: hold some back')
+    if 0 < len(data.held_back) < replicas.world():
+        raise ConfigError(
+            f"{len(data.held_back)} utterances are held back to judge by, for {replicas.world()} processes: hold back "
+            "none, or at least one for each"
+        )
+    watch = Watch(f"stage {stage[1]}", FIGURES[stage], run, epochs, progress, best)
     # The best come first: what they know goes into the checkpoint of the same step.
-    callbacks = [SeedEachBatch(run.seed), *([] if best is None else [best]), progress]
+    callbacks = [SeedEachBatch(run.seed), *([] if best is None else [best]), progress, watch]
     trainer = _trainer(stage, out, run, epochs, device, callbacks, bool(held))
     earlier = checkpoint if resume and checkpoint.is_file() else None
     if earlier is not None:
@@ -126,6 +151,11 @@ def fit(
         try:
             trainer.fit(task, train, held if held else None, ckpt_path=earlier, weights_only=True)
         except (RuntimeError, KeyError) as error:
+            if isinstance(error, RuntimeError) and ran_out(error):
+                raise TrainingError(
+                    f"memory does not suffice for this model ({str(error).splitlines()[0]}): train an adapter or a "
+                    "smaller model, or give the device more room"
+                ) from error
             if earlier is None or progress.steps or "state" not in str(error):
                 raise
             raise CheckpointError(
@@ -134,8 +164,12 @@ def fit(
     if best is not None:
         if progress.steps not in best.history:
             trainer.validate(task, held, verbose=False)
-        best.restore()
-    return Fitted(progress, best)
+        if replicas.rank() == 0:
+            best.restore()
+    if replicas.rank():
+        raise SystemExit(0)
+    notes = (*task.health.notes(), *watch.said.values())
+    return Fitted(progress, best, dict(data.left_out), notes)
 
 
 def _trainer(
@@ -143,10 +177,15 @@ def _trainer(
 ) -> Trainer:
     place = pick_device(device)
     logs = out / "logs" / stage
+    several = dist.is_initialized()
+    local = place.index or 0 if place.type == "cuda" else replicas.rank() % run.devices
     bar = [TQDMProgressBar(refresh_rate=10)] if run.progress else []
     return Trainer(
         accelerator={"cuda": "gpu"}.get(place.type, place.type),
-        devices=1 if place.index is None else [place.index] if place.type == "cuda" else 1,
+        devices=run.devices if several else [place.index] if place.type == "cuda" and place.index is not None else 1,
+        num_nodes=run.nodes if several else 1,
+        strategy=Replicas(run, local) if several else "auto",
+        use_distributed_sampler=False,  # the samplers share out by themselves, and repeat nothing in validation
         precision="bf16-mixed" if _half(run, place) else "32-true",
         max_epochs=-1 if run.max_steps is not None else epochs,
         min_epochs=0,

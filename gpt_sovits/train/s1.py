@@ -14,16 +14,19 @@ from ar.data import Text2SemanticDataModule
 from ar.task import Text2SemanticTask
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.train.bundle import install_adapter, install_part
+from gpt_sovits.train.config import split_overrides
+from gpt_sovits.train.launch import spread
 from gpt_sovits.train.lora import adapter_of, load_earlier, merged, recompute, tune
 from gpt_sovits.train.preference import PreferenceDataModule
 from gpt_sovits.train.public import begin_s1, check_begin
-from gpt_sovits.train.run import Trained, fit, read_recipe, split_overrides
+from gpt_sovits.train.run import Trained, fit, read_recipe
 
 RECIPE = "train/s1"
 TARGETS = ("attention.input", "attention.output", "feed_in", "feed_out")
 """What gets an adapter where a recipe names nothing."""
 
 
+@spread
 def train_s1(
     experiment: str | Path,
     model: str | Path,

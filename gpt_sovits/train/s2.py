@@ -17,9 +17,11 @@ from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.device import pick_device
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.train.bundle import install_adapter, install_part
+from gpt_sovits.train.config import split_overrides
+from gpt_sovits.train.launch import spread
 from gpt_sovits.train.lora import adapter_of, load_earlier, merged, recompute, tune
 from gpt_sovits.train.public import begin_s2, check_begin
-from gpt_sovits.train.run import Trained, fit, read_recipe, split_overrides
+from gpt_sovits.train.run import Trained, fit, read_recipe
 from sovits.checkpoint import load_sovits, save_sovits
 from sovits.config import DiscriminatorConfig
 from sovits.data import SynthesizerDataModule
@@ -40,6 +42,7 @@ JUDGES = "s2_discriminator.safetensors"
 """Kept beside the weights: fine-tuning on from a trained generator goes better with its trained judges."""
 
 
+@spread
 def train_s2(
     experiment: str | Path,
     model: str | Path,

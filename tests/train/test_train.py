@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import csv
+import random
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
+from pytorch_lightning import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
 from ar.convert import load_text2semantic
 from gpt_sovits.core.bundle import Bundle, find_model
 from gpt_sovits.core.errors import CheckpointError, ConfigError, DatasetError
+from gpt_sovits.train.callbacks import Progress
 from gpt_sovits.train.run import Trained
 from gpt_sovits.train.s1 import train_s1
 from gpt_sovits.train.s2 import train_s2
@@ -38,28 +42,63 @@ def run(stage: str, experiment: Path, model: Path, out: Path, *overrides: str, *
     return train(experiment, model, out, recipe, [*QUIET, *overrides], device="cpu", **limits)
 
 
-def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+def equal(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    pairs = [(torch.as_tensor(a[name]), torch.as_tensor(b.get(name))) for name in a if name in b]
+    return a.keys() == b.keys() and all(torch.equal(ours, theirs) for ours, theirs in pairs)
 
 
-@pytest.mark.parametrize("stage", ["s2", "s1"])
-def test_an_interrupted_training_goes_on_to_the_same_weights(
-    stage: str, experiment: Path, model: Bundle, tmp_path: Path
+@pytest.mark.parametrize(
+    ("stage", "recipe", "parts"),
+    [
+        ("s2", (), ("data.workers=2", "data.cache_mib=0")),
+        ("s1", (), ("data.workers=2",)),
+        ("s1", ("preference=true",), ()),
+    ],
+)
+def test_a_training_stopped_at_random_steps_goes_on_to_the_same_weights(
+    stage: str, recipe: tuple[str, ...], parts: tuple[str, ...], experiment: Path, model: Bundle, tmp_path: Path
 ) -> None:
-    """Five steps (batches of an epoch and a half) at once, and in runs of two and three."""
-    whole = run(stage, experiment, model.folder, tmp_path / "whole", max_steps=5)
-    assert whole.steps == 5 and not whole.interrupted
-    first = run(stage, experiment, model.folder, tmp_path / "parts", max_steps=2)
-    assert first.steps == 2
-    assert not equal(weights(stage, tmp_path / "parts"), weights(stage, tmp_path / "whole"))
-    second = run(stage, experiment, model.folder, tmp_path / "parts", max_steps=5)
-    assert second.steps == 5
-    assert equal(weights(stage, tmp_path / "parts"), weights(stage, tmp_path / "whole"))
-    assert not equal(weights(stage, tmp_path / "parts"), weights(stage, model.folder))
+    """Seven steps (two epochs and more) at once, and in three runs; how data are read makes no difference."""
+    whole = run(stage, experiment, model.folder, tmp_path / "whole", *recipe, max_steps=7)
+    assert whole.steps == 7 and not whole.interrupted
+    stops = sorted(random.Random(f"{stage} {recipe}").sample(range(1, 7), 2))
+    for stop in [*stops, 7]:
+        assert run(stage, experiment, model.folder, tmp_path / "parts", *recipe, *parts, max_steps=stop).steps == stop
+        same = equal(weights(stage, tmp_path / "parts"), weights(stage, tmp_path / "whole"))
+        assert same == (stop == 7)
+    last = [
+        torch.load(tmp_path / p / "checkpoints" / stage / "last.ckpt", weights_only=True) for p in ("whole", "parts")
+    ]
+    for ours, theirs in zip(last[0]["optimizer_states"], last[1]["optimizer_states"], strict=True):
+        assert all(equal(ours["state"][key], theirs["state"][key]) for key in theirs["state"])
 
 
-def test_ctrl_c_saves_and_the_next_run_goes_on(
-    experiment: Path, model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stage", ["s1", "s2"])
+def test_checkpoints_by_time_and_by_step(
+    stage: str, experiment: Path, model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    plain = Progress._save
+
+    def counted(progress: Progress, trainer: Trainer) -> None:
+        plain(progress, trainer)
+        saved.append(progress.steps)
+
+    monkeypatch.setattr(Progress, "_save", counted)
+    run(stage, experiment, model.folder, tmp_path / "a", "run.keep_every=2", "run.checkpoint_every=3", max_steps=5)
+    assert saved == [2, 4, 5]
+    folder = tmp_path / "a" / "checkpoints" / stage
+    assert {path.name for path in folder.iterdir()} == {"last.ckpt", "step-2.ckpt", "step-4.ckpt"}
+    kept = torch.load(folder / "step-2.ckpt", weights_only=True)
+    assert kept["callbacks"]["Progress"]["steps"] == 2
+    saved.clear()
+    run(stage, experiment, model.folder, tmp_path / "b", "run.checkpoint_minutes=1e-9", max_steps=3)
+    assert saved == [1, 2, 3]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_next_run_goes_on(
+    number: signal.Signals, experiment: Path, model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = run("s2", experiment, model.folder, tmp_path / "whole", max_steps=3)
     plain = SynthesizerTask.training_step
@@ -67,7 +106,7 @@ def test_ctrl_c_saves_and_the_next_run_goes_on(
     def pressed(task: SynthesizerTask, batch: Batch, index: int) -> None:
         plain(task, batch, index)
         if task.steps == 2:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     with monkeypatch.context() as patch:
         patch.setattr(SynthesizerTask, "training_step", pressed)
