@@ -3,8 +3,8 @@
     python -m benchmarks kills [--kills 20] [--seed 0] [--out FILE]
 
 A model of debug size is fine-tuned on the ten clips of the tests. A run is killed (SIGKILL, with all its processes),
-taken up by the same call, killed again and so on; one that comes to its end is compared, weights bit for bit, and the
-next one starts from nothing. Moments are drawn within preparation, stage 2, stage 1 and export in turn.
+taken up by the same call, killed again and so on, at moments drawn within preparation, stage 2, stage 1 and export in
+turn; then it is left to come to its end and compared, weights bit for bit, and the next one starts from nothing.
 """
 
 from __future__ import annotations
@@ -127,25 +127,24 @@ def kill_often(place: Path, kills: int, seed: int) -> Tally:
         raise SystemExit("the run that is left alone fails")
     lasts = _durations(alone)
     tally, draw, number = Tally(), random.Random(seed), 0
-    while True:
+    while tally.kills.total() < kills:
         name = f"killed{number}"
-        run = Run(place, name)
-        if tally.kills.total() < kills:
-            phase = list(PHASES)[tally.kills.total() % len(PHASES)]
+        for phase in list(PHASES)[: kills - tally.kills.total()]:
+            run = Run(place, name)
             if _at(run, phase, draw.uniform(0, lasts[phase])):
                 run.kill()
                 tally.kills[run.phase] += 1
-                print(f"killed in {run.phase}")
-                continue
-        code = run.wait()
+                print(f"killed in {run.phase}", flush=True)
+            else:
+                run.wait()
+        code = Run(place, name).wait()
         tally.ended += 1
         number += 1
         store = place / "store"
         told = [f"exit {code}"] if code else differences(read_model(store / "alone"), read_model(store / name))
         tally.unequal += [f"{name}: {', '.join(told)}"] if told else []
-        print(f"{name} came to its end: {', '.join(told) or 'the same voice'}")
-        if tally.kills.total() >= kills:
-            return tally
+        print(f"{name} came to its end: {', '.join(told) or 'the same voice'}", flush=True)
+    return tally
 
 
 def _durations(run: Run) -> dict[str, float]:

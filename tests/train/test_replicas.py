@@ -42,7 +42,11 @@ def still(model: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def close(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
     assert ours.keys() == theirs.keys()
     for name, value in theirs.items():
-        assert float((ours[name] - value).abs().max()) <= 1e-5, name
+        pair = [ours[name].double(), value.double()]
+        if name.endswith("attention.input.bias"):
+            # Softmax ignores what all keys share: its gradient is rounding noise, and Adam enlarges it.
+            pair = [torch.cat((bias.chunk(3)[0], bias.chunk(3)[2])) for bias in pair]
+        assert float((pair[0] - pair[1]).abs().max()) <= 1e-5, name
 
 
 @pytest.mark.parametrize("stage", RECIPES)
