@@ -42,7 +42,7 @@ def a_batch(seed: int) -> Batch:
         torch.randint(0, 32, (3, 20), generator=source),
         codes,
         torch.randn(3, 8, 7, generator=source),
-        (f"a{seed}", f"b{seed}", f"c{seed}"),
+        names=(f"a{seed}", f"b{seed}", f"c{seed}"),
     )
 
 
