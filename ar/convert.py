@@ -55,12 +55,19 @@ def to_public(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return _rename(state, lambda name: "model." + _map(name, r"layers\.", "h.layers.", 1))
 
 
-def public_config(model: dict[str, Any]) -> Text2SemanticConfig:
+def public_config(model: dict[str, Any], tensors: dict[str, Tensor] | None = None) -> Text2SemanticConfig:
     """Our config from the `model` part of a public one.
+
+    Args:
+        model: empty for a file that lost its configuration: then it is that of the published networks, which all have
+            the same sizes but for the phones.
+        tensors: the weights under our names, which tell the number of phones.
 
     Raises:
         CheckpointError: it lacks a size, or names one that this network cannot have.
     """
+    if not model and tensors is not None and "text_embedding.weight" in tensors:
+        return Text2SemanticConfig(phones=tensors["text_embedding.weight"].shape[0])
     try:
         if model["embedding_dim"] != model["hidden_dim"]:
             found = f"embedding_dim {model['embedding_dim']} and hidden_dim {model['hidden_dim']}"
@@ -111,9 +118,7 @@ def _read_ours(path: str | Path) -> tuple[Text2SemanticConfig, dict[str, Tensor]
 def _read_public(path: str | Path) -> tuple[Text2SemanticConfig, dict[str, Tensor]]:
     release = read_release(path)
     tensors = from_public(release.tensors)
-    if not release.model:
-        raise CheckpointError(f"{path} has no configuration beside its weights, so its number of heads is unknown")
-    return public_config(release.model), tensors
+    return public_config(release.model, tensors), tensors
 
 
 def save_text2semantic(

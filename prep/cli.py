@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gpt_sovits.core.config import load_config
-from gpt_sovits.core.errors import GPTSoVITSError
+from gpt_sovits.core.errors import GPTSoVITSError, one_sentence
 from gpt_sovits.core.log import configure_logging
 from prep.config import PrepConfig
 
@@ -112,8 +112,10 @@ def main() -> None:
     configure_logging()
     try:
         app()
-    except GPTSoVITSError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    except (GPTSoVITSError, OSError) as error:
+        Console(stderr=True).print(
+            f"error: {one_sentence(error)}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         raise SystemExit(1) from None
 
 

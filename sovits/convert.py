@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
@@ -20,6 +21,9 @@ from sovits.config import (
     SynthesizerConfig,
     WaveNetConfig,
 )
+from sovits.published import family_of, model_of
+
+log = logging.getLogger(__name__)
 
 _ENCODERS = (("encoder_ssl", "content_encoder"), ("encoder_text", "text_encoder"), ("encoder2", "joint_encoder"))
 _LAYER = (
@@ -83,16 +87,25 @@ _DISCRIMINATOR_RULES = (
     ("discriminators.#.convs.#.", "judges.#.convs.#."),
     ("discriminators.#.conv_post.", "judges.#.exit."),
 )
+_ROOTS = tuple({f"{rule[0].split('.')[0]}." for rule in _GENERATOR_RULES})
 _NORM = (("weight_g", "parametrizations.weight.original0"), ("weight_v", "parametrizations.weight.original1"))
 
 
 def from_public(state: dict[str, Tensor], kernels: int = 3) -> dict[str, Tensor]:
     """A public generator's state dict under our names; parts it lacks (`enc_q`) stay absent.
 
+    Tensors that the network has no place for are left out, as the public loader does, but not silently.
+
     Args:
         kernels: residual blocks per upsampling stage, which the public files number through.
     """
-    return {_to_ours(name, kernels): _ready(name, value, torch.bool) for name, value in state.items()}
+    known = [name for name in state if name.startswith(_ROOTS)]
+    extra = sorted(state.keys() - set(known))
+    if not known:
+        raise CheckpointError(f"the weights hold {extra[0]}, which no stage 2 network of this project has")
+    if extra:
+        log.warning("left out %d tensors that stage 2 has no place for: %s", len(extra), ", ".join(extra[:3]))
+    return {_to_ours(name, kernels): _ready(name, state[name], torch.bool) for name in known}
 
 
 def to_public(state: dict[str, Tensor], kernels: int = 3) -> dict[str, Tensor]:
@@ -115,14 +128,14 @@ def config_from_public(model: dict[str, Any], state: dict[str, Tensor], frozen: 
     """Our configuration for public weights.
 
     Args:
-        model: the `model` section of the configuration beside them.
+        model: the `model` section of the configuration beside them; what it lacks is as in the published networks.
         state: the weights; what they hold decides about the parts.
 
     Raises:
         CheckpointError: a size or a tensor is missing, or they contradict each other.
     """
     try:
-        return _config(model, state, frozen)
+        return _config({**model_of(family_of(state)), **model}, state, frozen)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise CheckpointError(f"the configuration or the weights of stage 2 are not complete: {error}") from error
 

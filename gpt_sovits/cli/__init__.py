@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import typer
 
 from gpt_sovits.cli import bench, doctor, evaluate, finetune, models, speak, text, training
-from gpt_sovits.core.errors import GPTSoVITSError
+from gpt_sovits.core.errors import GPTSoVITSError, one_sentence
 
 app = typer.Typer(
     name="gpt-sovits",
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point; always ends the process."""
     try:
         app(args=None if arguments is None else list(arguments), prog_name="gpt-sovits")
-    except GPTSoVITSError as error:
-        sys.stderr.write(f"gpt-sovits: {' '.join(str(error).split())}\n")
-        sys.exit(1)
     except BrokenPipeError:
+        sys.exit(1)
+    except (GPTSoVITSError, OSError) as error:
+        sys.stderr.write(f"gpt-sovits: {one_sentence(error)}\n")
         sys.exit(1)

@@ -81,3 +81,11 @@ class TrainingError(GPTSoVITSError):
 
 class StorageError(GPTSoVITSError):
     """Nothing could be written."""
+
+
+def one_sentence(error: GPTSoVITSError | OSError) -> str:
+    """What to tell a user, on one line; the system's own errors name the file where they know it."""
+    if isinstance(error, OSError):
+        name = "" if error.filename is None else f"{error.filename}: "
+        return f"{name}{error.strerror or error}"
+    return " ".join(str(error).split())

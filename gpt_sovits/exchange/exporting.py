@@ -24,10 +24,10 @@ from gpt_sovits.core.lora import load_adapter, merge_adapter
 from gpt_sovits.exchange.defaults import s1_config, s2_config
 from gpt_sovits.exchange.families import WRITTEN_HEADS
 from gpt_sovits.exchange.layout import public_order
-from gpt_sovits.exchange.recognise import family_of
 from sovits.checkpoint import load_sovits
 from sovits.config import SynthesizerConfig
 from sovits.convert import to_public as s2_to_public
+from sovits.published import family_of
 
 
 def export_model(name: str | Path, folder: str | Path, overwrite: bool = False) -> list[Path]:

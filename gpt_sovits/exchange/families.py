@@ -34,7 +34,6 @@ FLOW_FAMILIES = ("v3", "v4")
 SPEAKING = ("v1", "v2", "v2Pro", "v2ProPlus")
 """Families that this project can speak with."""
 
-V1_PHONES = 322
 V1_ROWS = 512
 """Phone rows of a v1 stage 1."""
 

@@ -15,7 +15,8 @@ from gpt_sovits.core.checkpoint import load_checkpoint
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.foreign import ForeignFile, read_folder
 from gpt_sovits.core.public import Release, is_ours, read_release
-from gpt_sovits.exchange.families import FLOW_FAMILIES, HEADS, PUBLISHED, SPEAKING, V1_PHONES, V1_ROWS
+from gpt_sovits.exchange.families import FLOW_FAMILIES, HEADS, PUBLISHED, SPEAKING, V1_ROWS
+from sovits.published import V1_PHONES, family_of
 
 PARTS = {
     "s1": (
@@ -174,14 +175,6 @@ def _public(path: Path, release: Release) -> Recognised:
         **_counts(tensors),
     )
     return _with(found, use=_use(found))
-
-
-def family_of(tensors: Mapping[str, Tensor]) -> str:
-    """v1, v2, v2Pro or v2ProPlus: what the public names and shapes of a stage 2 say."""
-    if "sv_emb.weight" not in tensors:
-        return _symbols("s2", tensors) or "v2"
-    first = tensors.get("dec.ups.0.weight_v")
-    return "v2ProPlus" if first is not None and first.shape[-1] == 20 else "v2Pro"
 
 
 def _stage(tensors: Mapping[str, Tensor]) -> str | None:

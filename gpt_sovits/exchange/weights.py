@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from ar.config import Text2SemanticConfig
 from ar.convert import from_public as s1_from_public
 from ar.convert import public_config as s1_public_config
 from ar.model import Text2SemanticDecoder
@@ -15,7 +14,6 @@ from gpt_sovits.core.checkpoint import FLOW_KIND, check_fit, save_checkpoint
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.public import Release, read_release
 from gpt_sovits.core.skeleton import skeleton
-from gpt_sovits.exchange.defaults import s2_model_of
 from gpt_sovits.exchange.recognise import Recognised, bare
 from sovits.config import DiscriminatorConfig, SynthesizerConfig
 from sovits.convert import config_from_public, discriminator_from_public, from_public
@@ -64,16 +62,11 @@ def origin(found: Recognised, release: Release) -> dict[str, Any]:
 
 def _s1(found: Recognised, release: Release, target: Path) -> None:
     tensors = s1_from_public(release.tensors)
-    config = s1_public_config(release.model) if release.model else _published_s1(tensors)
+    config = s1_public_config(release.model, tensors)
     with skeleton():
         network: nn.Module = Text2SemanticDecoder(config)
     check_fit(network, tensors, str(found.path))
     save_checkpoint(target, "s1", config, tensors, origin(found, release))
-
-
-def _published_s1(tensors: dict[str, Tensor]) -> Text2SemanticConfig:
-    """The published network, for a file without a configuration; `check_fit` tells whether it is that."""
-    return Text2SemanticConfig(phones=tensors["text_embedding.weight"].shape[0])
 
 
 def _s2(found: Recognised, release: Release, target: Path) -> None:
@@ -83,8 +76,7 @@ def _s2(found: Recognised, release: Release, target: Path) -> None:
         save_checkpoint(target, FLOW_KIND, release.config, release.tensors, info)
         return
     tensors = from_public(release.tensors)
-    model = release.model or s2_model_of(found.family or "v2")
-    config: SynthesizerConfig = config_from_public(model, release.tensors)
+    config: SynthesizerConfig = config_from_public(release.model, release.tensors)
     with skeleton():
         network = Synthesizer(config, posterior=any(name.startswith("posterior.") for name in tensors))
     check_fit(network, tensors, str(found.path))

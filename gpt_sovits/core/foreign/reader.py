@@ -110,10 +110,11 @@ def _map(path: Path) -> mmap.mmap:
 
 def _read_zip(data: mmap.mmap, tensors: bool) -> Any:
     archive = Archive(data)
+    archive.check(storages=tensors)
     order = archive.members.get("byteorder")
     if order is not None and bytes(data[order.start : order.start + min(order.size, 10)]) != b"little":
         raise Refused("was written on a big-endian machine: save it again on an ordinary one")
-    start, size = archive.members["data.pkl"]
+    start, size, _ = archive.members["data.pkl"]
     meaning = TorchMeaning(Mapped(data, archive.storage, tensors))
     tree = Machine(Source(data, start, start + size), meaning).run()
     check_tree(tree)

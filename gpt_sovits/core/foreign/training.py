@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from gpt_sovits.core.errors import CheckpointError
-from gpt_sovits.core.foreign.weights import is_finite
+from gpt_sovits.core.foreign.weights import is_finite, legible
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ def optimizer_state(value: Any, origin: str) -> OptimizerState:
         for name, item in state[number].items():
             if isinstance(item, Tensor) and item.is_floating_point() and not is_finite(item):
                 raise CheckpointError(
-                    f"{origin} holds NaN or infinity in its optimizer's {name}: its training went wrong, use an "
-                    "earlier file"
+                    f"{origin} holds NaN or infinity in its optimizer's {legible(name)}: its training went wrong, use "
+                    "an earlier file"
                 )
     return OptimizerState(state, numbers)
 

@@ -14,12 +14,16 @@ PLACES = ("weight", "state_dict", "model", "generator", "model_state_dict", "par
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
 _REAL_NAMES = (".weight", ".bias", ".weight_g", ".weight_v", ".gamma", ".beta")
+_WRAPPERS = ("module.", "_orig_mod.")
+"""What a parallel or a compiled training puts before every name."""
 _LONGEST_NAME = 300
 _CHUNK = 1 << 22
 
 
 def state_dict(tree: Any, origin: str = "the file") -> dict[str, Tensor]:
     """Names and tensors: the tree itself, or what it holds under `weight`, `state_dict`, `model` or `generator`.
+
+    The prefix that a wrapper of the whole network put before every name is left out.
 
     Args:
         origin: how to name the file in an error.
@@ -30,10 +34,13 @@ def state_dict(tree: Any, origin: str = "the file") -> dict[str, Tensor]:
     """
     found = find_weights(tree)
     if found is None:
-        held = ", ".join(map(str, list(tree)[:5])) if isinstance(tree, Mapping) else type(tree).__name__
+        held = ", ".join(map(legible, list(tree)[:5])) if isinstance(tree, Mapping) else type(tree).__name__
         raise CheckpointError(f"{origin} holds no weights (found: {held}): use a model file of GPT-SoVITS")
     for name, tensor in found.items():
         _check(name, tensor, origin)
+    for prefix in _WRAPPERS * 2:
+        if all(name.startswith(prefix) for name in found):
+            found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
     return found
 
 
@@ -45,6 +52,12 @@ def find_weights(tree: Any) -> dict[str, Tensor] | None:
         if isinstance(candidate, Mapping) and candidate and all(isinstance(v, Tensor) for v in candidate.values()):
             return dict(candidate)
     return None
+
+
+def legible(name: Any) -> str:
+    """A name from a file as a sentence can hold it."""
+    text = str(name)[:40]
+    return text if text.isprintable() else repr(text)
 
 
 def _check(name: Any, tensor: Tensor, origin: str) -> None:

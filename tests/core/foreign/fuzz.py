@@ -85,6 +85,7 @@ def bases() -> tuple[Base, ...]:
 
 def _base(data: bytes) -> Base:
     if data[2:4] == b"\x03\x04":
+        data = material.without_sums(data)  # or no damage would come further than they
         start = data.index(b"\x80") if b"\x80" in data[:200] else 64
         return Base(data, start, data.find(b"PK\x07\x08") - start if b"PK\x07\x08" in data else 200)
     return Base(data, 0, min(len(data), 700))

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save
 
 from gpt_sovits.core.errors import CheckpointError
-from gpt_sovits.core.foreign import read_foreign
+from gpt_sovits.core.foreign import read_foreign, state_dict
 from tests.core.foreign import material
 
 SAVED = material.saved({"weight": material.weights()})
@@ -157,6 +157,28 @@ def test_damaged_archives(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(CheckpointError, match=words):
             read_foreign(path)
+
+
+@pytest.mark.parametrize("place", ["the description", "a tensor"])
+def test_one_changed_bit(tmp_path: Path, place: str) -> None:
+    """Found by the check sums; where the writer left those out, what still makes sense is taken."""
+    path, data = tmp_path / "m.pth", bytearray(SAVED)
+    value = material.weights()["enc_p.proj.bias"].numpy().tobytes()
+    data[data.index(b"enc_p.proj.weight") if place == "the description" else data.index(value)] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"is damaged \(check sum of its member"):
+        read_foreign(path)
+    path.write_bytes(material.without_sums(bytes(data)))
+    assert read_foreign(path).tree
+
+
+def test_names_that_break_a_line_do_not_break_the_sentence(tmp_path: Path) -> None:
+    """Found by damaging files at random."""
+    path = tmp_path / "m.pth"
+    path.write_bytes(material.saved({"wei\nht": material.weights(), "x" * 5000: 1}))
+    with pytest.raises(CheckpointError, match=r"holds no weights \(found: 'wei\\nht', x{40}\)") as caught:
+        state_dict(read_foreign(path).tree, str(path))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_very_long_table_of_contents(tmp_path: Path) -> None:
