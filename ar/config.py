@@ -65,6 +65,8 @@ class ScaledAdamConfig(Strict):
     betas: tuple[float, float] = (0.9, 0.95)
     clipping_scale: float = Field(default=2.0, gt=0)
     clipping_update_period: int = Field(default=1000, gt=0)
+    clip_update: bool = False
+    """Whether an unusually large gradient is limited in the update itself, too; in the public recipe it is not."""
 
 
 class AdamWConfig(Strict):

@@ -23,7 +23,7 @@ class ScaledAdam(torch.optim.Optimizer):
     """Adam whose step is proportional to each tensor's size, with the size itself learned too (Yao et al. 2023).
 
     The update follows the public GPT-SoVITS to the digit. That includes its gradient clipping, which enters the
-    learning of the size only and leaves the main update as it was.
+    learning of the size only and leaves the main update as it was, unless `clip_update` is set.
     """
 
     def __init__(
@@ -33,8 +33,10 @@ class ScaledAdam(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.95),
         clipping_scale: float = 2.0,
         clipping_update_period: int = 1000,
+        clip_update: bool = False,
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas})
+        self.clip_update = clip_update
         self.clipping_scale = clipping_scale
         self.clipping_update_period = clipping_update_period
 
@@ -52,7 +54,7 @@ class ScaledAdam(torch.optim.Optimizer):
             clip = self._clip(params)
             for p in params:
                 state = self.state[p] or self._start(p)
-                _update(p, state, group["lr"], group["betas"], clip)
+                _update(p, state, group["lr"], group["betas"], clip, self.clip_update)
                 state["step"] += 1
         return loss
 
@@ -78,10 +80,14 @@ class ScaledAdam(torch.optim.Optimizer):
         return min(1.0, first["threshold"] / (norm.item() + 1e-20)) if step >= period else 1.0
 
 
-def _update(p: Tensor, state: dict[str, Any], lr: float, betas: tuple[float, float], clip: float) -> None:
+def _update(
+    p: Tensor, state: dict[str, Any], lr: float, betas: tuple[float, float], clip: float, clip_update: bool
+) -> None:
     beta1, beta2 = betas
     grad, delta, square, step = p.grad, state["delta"], state["square"], state["step"]
     assert grad is not None
+    if clip_update and clip < 1:
+        grad, clip = grad * clip, 1.0
     delta.mul_(beta1)
     if p.numel() > 1:
         state["size_grads"][step % SIZE_PERIOD] = (p * grad).sum() * clip
@@ -120,7 +126,8 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, tuning: Tuning | 
     tuning = Tuning() if tuning is None else tuning
     if isinstance(config, ScaledAdamConfig):
         groups = parameter_groups(named, tuning)
-        return ScaledAdam(groups, rate, config.betas, config.clipping_scale, config.clipping_update_period)
+        clipping = config.clipping_scale, config.clipping_update_period, config.clip_update
+        return ScaledAdam(groups, rate, config.betas, *clipping)
     groups = parameter_groups(((n, p) for n, p in named if p.ndim > 1), tuning, weight_decay=config.weight_decay)
     groups += parameter_groups(((n, p) for n, p in named if p.ndim <= 1), tuning, weight_decay=0.0)
     return torch.optim.AdamW(groups, lr=rate, betas=config.betas)

@@ -11,7 +11,7 @@ from pathlib import Path
 from gpt_sovits.core.bundle import Bundle, PartName, import_place, read_model
 from gpt_sovits.core.checkpoint import load_checkpoint
 from gpt_sovits.core.errors import CheckpointError
-from gpt_sovits.core.foreign.folder import WEIGHTS
+from gpt_sovits.core.foreign.folder import WEIGHTS, cache_of
 from gpt_sovits.exchange.importing import Imported, build_model, check_name, still_missing
 from gpt_sovits.exchange.recognise import Recognised, recognise
 from gpt_sovits.exchange.shared import take_in_polyphones, take_in_shared
@@ -44,6 +44,7 @@ def import_pretrained(
             report(f"{path.relative_to(root)}: {shared[-1].name}")
             continue
         try:
+            _check_place(path, root)
             found = recognise(path)
         except CheckpointError as error:
             notes.append(f"left out: {error}")
@@ -70,6 +71,17 @@ def _candidates(root: Path) -> Iterator[Path]:
             yield here
             continue
         yield from (here / name for name in sorted(names) if Path(name).suffix in _SUFFIXES)
+
+
+def _check_place(path: Path, root: Path) -> None:
+    """Make sure that a link leads to a file of the folder itself, or of the cache that it was downloaded to.
+
+    Raises:
+        CheckpointError: it leads elsewhere.
+    """
+    real, home = path.resolve(), root.resolve()
+    if home not in (real, *real.parents) and real.parent != cache_of(path.parent.resolve()):
+        raise CheckpointError(f"{path} is a link that leads out of its folder, to {real}: put the file itself there")
 
 
 def _models(root: Path, files: list[Recognised], home: Path, report: Callable[[str], None]) -> list[Bundle]:

@@ -11,10 +11,13 @@ from ar.optim import ScaledAdam, build_optimizer, learning_rate
 from tests.golden_data import assert_close, float32, golden, golden_json, unit
 
 
-def _train(period: int, beta: float = 0.9, resume_at: int | None = None) -> dict[str, torch.Tensor]:
+def _train(
+    period: int, beta: float = 0.9, resume_at: int | None = None, clip_update: bool = False
+) -> dict[str, torch.Tensor]:
     start = {key[5:]: value for key, value in golden(f"scaledadam_clip{period}").items() if key.startswith("init_")}
     params = {name: nn.Parameter(float32(value)) for name, value in start.items()}
-    optimizer, found = ScaledAdam(params.values(), betas=(beta, 0.95), clipping_update_period=period), {}
+    optimizer = ScaledAdam(params.values(), betas=(beta, 0.95), clipping_update_period=period, clip_update=clip_update)
+    found: dict[str, torch.Tensor] = {}
     for step in range(12):
         if step == resume_at:
             state = optimizer.state_dict()
@@ -37,6 +40,18 @@ def test_scaled_adam_equals_the_public_one(period: int) -> None:
     assert len(expected) == 42
     for name, value in expected.items():
         assert_close(found[name], value, 1e-5)
+
+
+def test_clipping_of_the_update_is_a_choice() -> None:
+    """Nothing changes before the first gradient that is limited: the tenth, eight times as large as the others."""
+    public, limited = _train(5), _train(5, clip_update=True)
+    assert all(torch.equal(limited[key], public[key]) for key in public if int(key[4 : key.index("_")]) < 9)
+    moved = [
+        (run[f"step9_{name}"] - run[f"step8_{name}"]).norm()
+        for name in ("w1", "w2", "emb")
+        for run in (limited, public)
+    ]
+    assert all(less < more for less, more in zip(moved[::2], moved[1::2], strict=True))
 
 
 def test_a_perturbed_optimizer_is_noticed() -> None:

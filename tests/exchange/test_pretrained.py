@@ -124,6 +124,25 @@ def test_shared_parts_are_not_mixed_up(tree: Path, tmp_path: Path) -> None:
     assert find_shared("louder") is not None
 
 
+def test_links_out_of_the_tree_are_left_out(tmp_path: Path) -> None:
+    """But those of a download cache, and within the tree, are its files."""
+    snapshot = tmp_path / "models--x" / "snapshots" / "1"
+    (snapshot / "deep").mkdir(parents=True)
+    blobs = tmp_path / "models--x" / "blobs"
+    blobs.mkdir()
+    public_files.write_s1(blobs / "abc")
+    (snapshot / "deep" / "s1.ckpt").symlink_to(blobs / "abc")
+    public_files.write_s1(tmp_path / "secret.ckpt")
+    (snapshot / "linked.ckpt").symlink_to(tmp_path / "secret.ckpt")
+    with pytest.raises(CheckpointError, match="holds no model"):  # a stage 1 alone makes none
+        import_pretrained(snapshot)
+    public_files.write_s2(blobs / "def")
+    (snapshot / "deep" / "s2.pth").symlink_to(blobs / "def")
+    found = import_pretrained(snapshot)
+    assert [bundle.manifest.s1 for bundle in found.models] == ["shared:s1"]
+    assert [note for note in found.notes if "linked.ckpt is a link that leads out of its folder" in note]
+
+
 def test_a_folder_without_models(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds no model of GPT-SoVITS"):
         import_pretrained(tmp_path)

@@ -87,10 +87,15 @@ def inside(folder: Path, name: str) -> Path:
         real, home = path.resolve(strict=True), folder.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(f"{path} is missing: download the folder again") from error
-    blobs = home.parent.parent / "blobs" if home.parent.name == "snapshots" else None
-    if real.parent != home and real.parent != blobs:
+    if real.parent != home and real.parent != cache_of(home):
         raise CheckpointError(f"{path} is a link that leads out of its folder, to {real}: put the file itself there")
     return path
+
+
+def cache_of(home: Path) -> Path | None:
+    """Where the Hugging Face tools keep the files that a folder anywhere below their `snapshots` links to."""
+    snapshots = next((place for place in home.parents if place.name == "snapshots"), None)
+    return None if snapshots is None else snapshots.parent / "blobs"
 
 
 def _read(path: Path, tensors: bool) -> dict[str, Tensor]:

@@ -48,6 +48,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "noise": (os.urandom(1) + b"\xff\x00\x01" + bytes(range(256)), "neither a torch nor a safetensors file"),
     "one byte": (b"P", "is a text file"),
     "gzip": (b"\x1f\x8b\x08" + bytes(50), "unpack it first"),
+    "fastText": (b"\xba\x16\x4f\x2f\x0c\x00" + bytes(50), "a language detector of fastText"),
     "tar": (b"x" * 257 + b"ustar" + bytes(100), "tar archive"),
     "bare pickle": (pickle.dumps([1]), "is a Python pickle but no torch file"),
     "bare zip": (archive([("readme.txt", b"x")]), r"no torch file \(it holds readme.txt\)"),

@@ -59,14 +59,15 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path, kind: str) -> None:
         read_folder(folder)
 
 
-def test_links_of_the_hugging_face_cache_are_followed(tmp_path: Path) -> None:
-    blobs, folder = tmp_path / "models--x" / "blobs", tmp_path / "models--x" / "snapshots" / "123"
+@pytest.mark.parametrize("below", [".", "chinese-hubert-base"])
+def test_links_of_the_hugging_face_cache_are_followed(tmp_path: Path, below: str) -> None:
+    blobs, folder = tmp_path / "models--x" / "blobs", tmp_path / "models--x" / "snapshots" / "123" / below
     blobs.mkdir(parents=True)
     folder.mkdir(parents=True)
     save_file(STATE, blobs / "abc")
     (blobs / "def").write_text('{"model_type": "bert"}')
-    (folder / "model.safetensors").symlink_to("../../blobs/abc")
-    (folder / "config.json").symlink_to("../../blobs/def")
+    (folder / "model.safetensors").symlink_to(blobs / "abc")
+    (folder / "config.json").symlink_to(blobs / "def")
     assert read_folder(folder).keys() == STATE.keys()
     assert read_folder_config(folder, "bert") == {"model_type": "bert"}
 
