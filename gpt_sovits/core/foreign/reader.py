@@ -153,7 +153,7 @@ _OTHERS = (
     (b"Rar!", "is packed with RAR: unpack it first"),
     (b"GGUF", "is a GGUF file, which this project does not use"),
     (b"\x89HDF", "is an HDF5 file: use the PyTorch or safetensors version of the model"),
-    (b"\xba\x16\x4f\x2f", "is a language detector of fastText, which this project does not use"),
+    (b"\xba\x16\x4f\x2f", "is a language detector of fastText: leave it out, this project needs none"),
     (b"RIFF", "is an audio or video file, not a model: check the path"),
 )
 
