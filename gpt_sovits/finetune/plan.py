@@ -19,6 +19,8 @@ FEWEST_TO_JUDGE = 10
 """With fewer recordings none can be spared to judge by."""
 STAGE_2_SHARE = 0.65
 """Of the training time: the sound of a voice is mostly stage 2's."""
+MIB_PER_MINUTE = 14
+"""On disk, prepared: sound at 32 kHz and content features of up to 768 numbers, 50 a second, in float32."""
 CLOSING = 1.0
 """Minutes kept for speaking and the report."""
 
@@ -42,6 +44,10 @@ class Plan(Strict):
     parameters: dict[str, int]
     memory_gib: float
     """About what training needs: weights, gradients and moments of the larger stage, and room for a batch."""
+    free_gib: float | None = None
+    """What the device has to spare; None: unknown."""
+    disk_gib: float = 0.0
+    """About what the folder of the run will hold: features of the recordings, and checkpoints with moments."""
 
     def lines(self) -> list[str]:
         """The plan in words."""
@@ -50,7 +56,9 @@ class Plan(Strict):
             f"{self.items} recordings, {self.audio_minutes:.1f} minutes, in {', '.join(self.languages)}; {judged}",
             f"base model {self.base}: stage 1 {self.parameters['s1'] / 1e6:.1f} M, "
             f"stage 2 {self.parameters['s2'] / 1e6:.1f} M parameters",
-            f"on {self.device} in {self.precision}, about {self.memory_gib:.1f} GiB of memory",
+            f"on {self.device} in {self.precision}, about {self.memory_gib:.1f} GiB of memory"
+            + ("" if self.free_gib is None else f" ({self.free_gib:.1f} are free)")
+            + f" and {self.disk_gib:.1f} GiB of disk",
             f"at most {self.minutes:g} minutes: stage 2 {self.s2_minutes:.1f} ({self.s2_recipe}), "
             f"stage 1 {self.s1_minutes:.1f} ({self.s1_recipe}), the rest for preparing and the report",
         ]
@@ -94,8 +102,22 @@ def make_plan(
         s2_recipe=base.manifest.finetune.get("s2", "train/s2_lora" if lora else "train/s2"),
         s1_recipe=base.manifest.finetune.get("s1", "train/s1_lora" if lora else "train/s1"),
         parameters=parameters,
+        free_gib=free_memory_gib(place),
+        disk_gib=round(MIB_PER_MINUTE / 1024 * audio + 30 * sum(parameters.values()) / 2**30, 1),
         memory_gib=round(1.2 + (5 if lora else 16) * max(parameters.values()) / 2**30, 1),
     )
+
+
+def free_memory_gib(place: torch.device) -> float | None:
+    """Memory that nobody uses, where the system tells."""
+    if place.type == "cuda":
+        return round(torch.cuda.mem_get_info(place)[0] / 2**30, 1)
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf8").splitlines()
+    except OSError:
+        return None
+    found = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+    return round(found[0] / 2**20, 1) if found else None
 
 
 def default_minutes(audio_minutes: float, place: torch.device) -> float:

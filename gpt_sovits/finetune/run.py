@@ -93,6 +93,7 @@ def finetune(data: str | Path, settings: Settings, *, dry_run: bool = False, say
     material = gather(Path(data), folder, settings.language, settings.recogniser)
     notes = [*material.notes, *_warnings(material, base)]
     plan = _plan(folder, material, base, settings, keep=not dry_run)
+    notes += _shortage(plan)
     for line in plan.lines():
         say(line)
     if dry_run:
@@ -124,6 +125,15 @@ def _warnings(material: Material, base: Bundle) -> list[str]:
     if sum(material.seconds.values()) < 60:
         notes.append("less than a minute of recordings: expect the sound of the voice, hardly its manner")
     return notes
+
+
+def _shortage(plan: Plan) -> list[str]:
+    if plan.free_gib is None or plan.free_gib >= plan.memory_gib:
+        return []
+    return [
+        f"{plan.free_gib:.1f} GiB of memory are free and about {plan.memory_gib:.1f} needed: close other programs, "
+        "or make a small voice with --lora"
+    ]
 
 
 def _plan(folder: Path, material: Material, base: Bundle, settings: Settings, keep: bool) -> Plan:

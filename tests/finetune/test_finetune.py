@@ -120,7 +120,12 @@ def test_another_voice_is_not_overwritten(outcome: Outcome, recordings: Path, tm
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(recordings: Path, tmp_path: Path) -> None:
     said: list[str] = []
     done = finetune(recordings, settings(tmp_path / "dry", "dry"), dry_run=True, say=said.append)
-    assert "10 recordings" in said[0] and "1 held back" in said[0] and "GiB" in said[2] and "30 minutes" in said[3]
+    assert (
+        "10 recordings" in said[0]
+        and "1 held back" in said[0]
+        and "are free) and" in said[2]
+        and "30 minutes" in said[3]
+    )
     assert done.voice is None
     assert [p.name for p in (tmp_path / "dry").rglob("*")] == ["recordings.list"]
 
