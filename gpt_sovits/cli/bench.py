@@ -79,13 +79,20 @@ def pipeline(
     model: Model = "tiny",
     device: Device = "cpu",
     rounds: Rounds = 5,
+    times: Annotated[int, typer.Option("--times", min=1, help="how often a request says the demo's text")] = 1,
+    at_once: Annotated[int, typer.Option("--at-once", min=1, help="requests side by side, in threads")] = 1,
     threads: Threads = 1,
     as_json: Json = False,
     out: Out = None,
 ) -> None:
-    """Requests per second of the demo's sentence."""
-    rows = _benchmark("request", threads).measure(model, device, rounds)
-    _report(f"Whole pipeline, model {model}, {threads} thread(s), {device}", rows, as_json, out)
+    """Requests per second of the demo's text."""
+    rows = _benchmark("request", threads).measure(model, device, rounds, times, at_once)
+    _report(
+        f"Whole pipeline, model {model}, {at_once} request(s) at once, {threads} thread(s), {device}",
+        rows,
+        as_json,
+        out,
+    )
 
 
 @app.command()
