@@ -185,4 +185,5 @@ def _without_units(text: str, language: str) -> str:
 
 @lru_cache(maxsize=8)
 def _units_after_numbers(language: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<=\d)\s?(?:{_UNITS[language]})(?![{scripts.LATIN}])")
+    gas = rf"(?<![{scripts.LATIN}])CO[2₂](?![{scripts.LATIN}\d])"  # which each language has a word for
+    return re.compile(rf"(?<=\d)\s?(?:{_UNITS[language]})(?![{scripts.LATIN}])|{gas}")

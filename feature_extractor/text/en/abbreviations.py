@@ -70,7 +70,10 @@ def _fixed() -> list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]
         (r"\bw/(?=\s|[a-z])", "with "),
         (r"\b24/7\b", "twenty-four seven"),
         (r"(?<=[a-z] )St\.(?=\s*(?:$|,|[a-z]))", "Street"),
-        (r"(?<=[A-Z][a-z]) Dr\.(?=\s*(?:$|,|[a-z]))|(?<=[a-z]{3}) Dr\.(?=\s*(?:$|,|[a-z]))", " Drive"),
+        (
+            r"(?:(?<=\b[A-Z][a-z]{2})|(?<=[A-Z][a-z])|(?<=[a-z]{3})) Dr\.(?=\s*(?:$|,|[a-z]))",
+            " Drive",
+        ),
         (rf"\b({_DAY})\.?\s?[-–]\s?(?=(?:{_DAY})\b)", lambda m: f"{_DAYS[m[1][:3]]} to "),
         (rf"\b({_DAY})\.(?=,| (?:[A-Z]|\d|at\b|and\b))", lambda m: _DAYS[m[1][:3]]),
         (rf"\b(closed|open|on|to|until|every|next|last) ({_DAY})\.", lambda m: f"{m[1]} {_DAYS[m[2][:3]]}"),

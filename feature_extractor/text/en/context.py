@@ -185,7 +185,30 @@ def _bass(place: Place) -> str:
         "trout",
         "lake",
     }
+    music = {
+        "player",
+        "players",
+        "guitar",
+        "guitarist",
+        "line",
+        "lines",
+        "drum",
+        "clef",
+        "note",
+        "notes",
+        "singer",
+        "voice",
+    }
+    if place.following in music:
+        return ""
     return "FISH" if fishing & {*place.before, *place.after[:2]} else ""
+
+
+def _tear(place: Place) -> str:
+    """What is torn, not what is wept."""
+    stuff = {"dress", "shirt", "jacket", "coat", "sleeve", "trousers", "jeans", "fabric", "cloth", "sail", "tent",
+             "muscle", "ligament", "tendon", "page", "paper", "curtain", "net", "bag", "roof"}  # fmt: skip
+    return "V" if place.following == "in" and stuff & set(place.after[1:4]) else ""
 
 
 def _town(place: Place) -> str:
@@ -213,7 +236,7 @@ def _live(place: Place) -> str:
 
 _SENSES: Mapping[str, Callable[[Place], str]] = MappingProxyType(
     {
-        "used": _used, "read": _read, "lead": _lead, "bow": _bow, "dove": _dove, "bass": _bass, "nice": _town,
-        "reading": _town, "close": _close, "polish": _polish, "live": _live,
+        "used": _used, "read": _read, "lead": _lead, "bow": _bow, "dove": _dove, "bass": _bass, "tear": _tear,
+        "nice": _town, "reading": _town, "close": _close, "polish": _polish, "live": _live,
     }
 )  # fmt: skip

@@ -57,6 +57,11 @@ def _ranges() -> list[tuple[str, Callable[[re.Match[str]], str] | str]]:
         (r"(?<=\d)\s?([½¼¾⅓⅔])", lambda m: f" and {_HALVES[m[1]]}"),
         (r"\b(\d{3,4})\s?[x×]\s?(\d{3,4})\b", lambda m: f"{_pair(m[1])} by {_pair(m[2])}"),
         (r"\b50/50\b", "fifty-fifty"),
+        (r"(?<=\d[snrt][tdh])\s?[-–—]\s?(?=\d+(?:st|nd|rd|th)\b)", " to "),
+        (r"\b(\d{1,2})\s?[-–—]\s?(?=\d{1,2}(?::\d\d)?\s?[ap]\.?m\b)", lambda m: f"{m[1]} to "),
+        (r"\b(\d{1,2}):(\d{1,2})(?=(?: ratio| aspect|\s*[,.;)]|\s*$| and| in| at| on| for))(?<!:\d\d)", r"\1 to \2"),
+        (r"(?<=\d)x(?= (?:the|as|more|less|faster|slower|larger|bigger|smaller|higher|lower|better|that)\b)", " times"),
+        (r"\bb/w\b", "between"),
     ]
 
 
@@ -81,6 +86,8 @@ def _codes() -> list[tuple[str, Callable[[re.Match[str]], str] | str]]:
     called = "[Dd]ial|[Cc]all|[Pp]hone|[Rr]ing|[Tt]ext"
     places = "Room|room|Suite|suite|Flight|flight|Highway|highway|Route|route|Interstate|Apartment|apartment|Apt\\.?"
     return [
+        (r"\bHwy\.?(?= \d)", "Highway"),
+        (r"\bRte\.?(?= \d)", "Route"),
         (rf"\b({named})((?: number| no\.)?(?: is|:| was)?) #?(\d{{3,}})\b(?![,.]\d)", _spelt),
         (rf"\b({called})((?: us at| me at| us on| me on)?) (\d{{3,6}})\b(?![-,.:]\d)", _spelt),
         (rf"\b({places}) (\d{{3,4}})\b(?![,.]\d)", lambda m: f"{m[1]} {_pair(m[2])}"),
@@ -88,6 +95,8 @@ def _codes() -> list[tuple[str, Callable[[re.Match[str]], str] | str]]:
         (r"\b(\d)'\s?(\d{1,2})(?:\"|'')", lambda m: f"{m[1]} foot {m[2]}"),
         (r"\b(in|years?|since|until|before|after|circa|by|and|of) (10\d\d)\b(?! [a-z]+s\b)(?![,.%]\d)", _old_year),
         (r"\b[Nn]os\.\s?(?=\d)", "numbers "),
+        (r"\b\d{1,5}(?:-\d{1,7}){3,}\b", lambda m: ", ".join(digits(part) for part in m[0].split("-"))),
+        (r"\b(480|720|1080|1440|2160)([pi])\b", lambda m: f"{_pair(m[1])} {m[2].upper()}"),
     ]
 
 

@@ -91,7 +91,10 @@ def _rules() -> list[Rule]:
     """Order matters: the specific forms come before plain numbers."""
     units = "|".join(sorted(map(re.escape, _units()), key=len, reverse=True))
     table: list[tuple[str, Callable[[re.Match[str]], str]]] = [
-        (r"\b(?:https?://|www\.)[^\s,;!?]+[^\s,;!?.]|\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", _address),
+        (
+            r"\b(?:https?://|www\.)[^\s,;!?]+[^\s,;!?.](?:\?[\w=&%.-]*[\w=])?|\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
+            _address,
+        ),
         (r"\b[A-Za-z][\w-]*(?:\.[a-z]{2,3})?\.(?:com|org|net|edu|gov|io|ai|dev|co\.uk)\b(?:/[\w./-]*)?", _address),
         (rf"([$£€¥₹₩])\s?({_NUMBER})(?:\s?(hundred|thousand|million|billion|trillion|[kKmMbB])\b)?", _money),
         (rf"({_NUMBER})\s?([£€¥₹₩])", lambda m: _amount(m[2], m[1])),
@@ -139,7 +142,7 @@ def _address(match: re.Match[str]) -> str:
     text = re.sub(r"^https?://", "", match[0]).rstrip("/")
     words = []
     for part in re.findall(r"[A-Za-z]+|\d+|[^\w\s]|_", text):
-        names = {".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore"}
+        names = {".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", "?": "question mark"}
         words.append(names.get(part) or ("W W W" if part == "www" else digits(part) if part.isdigit() else part))
     return " ".join(words)
 

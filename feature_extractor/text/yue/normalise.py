@@ -77,6 +77,7 @@ def _rules() -> list[Rule]:
     money = "|".join(map(re.escape, _MONEY))
     measure = rf"%|{units}|\$|[\u3400-\u9fff]"
     table: list[tuple[str, Callable[[re.Match[str]], str]]] = [
+        (r"(?<![A-Za-z])CO[2₂](?![A-Za-z0-9])", lambda m: "二氧化碳"),
         (r"(?<!\d)(\d{4})[-/.](0?[1-9]|1[0-2])[-/.](0?[1-9]|[12]\d|3[01])(?!\d)", lambda m: _date(m[1], m[2], m[3])),
         (r"(?<!\d)(0?[1-9]|[12]\d|3[01])/(0?[1-9]|1[0-2])/(\d{4})(?!\d)", lambda m: _date(m[3], m[2], m[1])),
         (r"(?<!\d)(\d{4})\s?[-~–—]\s?(\d{4})(?=年|[^\d個人蚊]|$)", lambda m: f"{digits(m[1])}至{digits(m[2])}"),

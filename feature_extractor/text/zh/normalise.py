@@ -63,6 +63,7 @@ def _tidy(text: str) -> str:
 def _rules() -> list[Rule]:
     units = "|".join(sorted(map(re.escape, _units()), key=len, reverse=True))
     table: list[tuple[str, Callable[[re.Match[str]], str]]] = [
+        (r"(?<![A-Za-z])CO[2₂](?![A-Za-z0-9])", lambda m: "二氧化碳"),
         (r"(\d{4})[-/.](0?[1-9]|1[0-2])[-/.](0?[1-9]|[12]\d|3[01])(?!\d)", _date),
         (
             r"(?<!\d)((?:1[5-9]|20)\d\d)\s?[-~–—至到]\s?((?:1[5-9]|20)\d\d)(?=年)",

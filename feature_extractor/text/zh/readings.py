@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from feature_extractor.text.zh.dictionary import dictionary
 from feature_extractor.text.zh.network import polyphone_network
 from feature_extractor.text.zh.pinyin import listed_phrase, phrases, word_syllables
 from feature_extractor.text.zh.segment import Word
@@ -89,6 +90,8 @@ def _word(words: list[Word], i: int) -> Sequence[str]:
     lasts = len(text) == 2 and text[0] == "着" and i and words[i - 1].tag[:1] == "v" and len(words[i - 1].text) == 1
     if lasts and (words[i - 1].tag == "v" or text not in phrases()):
         return ["zhe5", *word_syllables(text[1])]
+    if text[0] == "地" and len(text) > 1 and i and text not in dictionary() and _is_adverbial(words[i - 1]):
+        return ["de5", *word_syllables(text[1:])]
     return _alone(words[i])
 
 
@@ -149,9 +152,13 @@ def _de(place: Place) -> str:
 
 def _di(place: Place) -> str:
     """地: the adverb's particle, else the noun."""
-    adverbial = place.before.tag[:1] in {"d", "a", "z", "i", "l", "v", "o", "b"} or place.before.text[-1:] in "样般"
     verbal = place.after.tag[:1] in {"v", "d", "p", "a", "l", "i", "r"} or not place.after.text
-    return "de5" if place.before.text and adverbial and verbal else "di4"
+    return "de5" if place.before.text and _is_adverbial(place.before) and verbal else "di4"
+
+
+def _is_adverbial(word: Word) -> bool:
+    """Whether 地 makes an adverb of a word."""
+    return word.tag[:1] in {"d", "a", "z", "i", "l", "v", "o", "b"} or word.text[-1:] in {"样", "般"}
 
 
 def _hai(place: Place) -> str:

@@ -20,6 +20,8 @@ _KEEP_TONE = frozenset(
     "死死", "冉冉", "恳恳", "佼佼", "吵吵", "打打", "考考", "整整", "莘莘", "落地", "算子", "家家户户", "青青",
     ]
 )  # fmt: skip
+# Doubled for each and every one, each syllable in its tone.
+_EVERY = frozenset(c + c for c in "处事天年家样步时代层件句字声阵夜日月岁世村户本")
 _NOT_NEUTRAL = frozenset(
     [
     "幸福", "计划", "意识", "将军", "分析", "介绍", "刺激", "冷战", "下水", "笑语", "千斤", "温和", "逻辑", "编辑",
@@ -118,7 +120,9 @@ def _is_ordinal(text: str, i: int) -> bool:
 
 def _change_doubled(word: Word, syllables: list[str], public: bool) -> None:
     text = word.text
-    if word.tag[:1] in {"n", "v", "a"} and text not in _KEEP_TONE and (public or len(text) == 2):
+    if text in _KEEP_TONE or (not public and (len(text) != 2 or text in _EVERY)):
+        return
+    if word.tag[:1] in {"n", "v", "a"}:
         for i in range(1, len(text)):
             if text[i] == text[i - 1]:
                 _set(syllables, i, "5")
