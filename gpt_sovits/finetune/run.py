@@ -297,5 +297,6 @@ def _report(
 ) -> Path:
     from gpt_sovits.finetune.report import write_report
 
-    asked = {name: str(value) for name, value in asdict(settings).items() if value}
+    given = {name: value for name, value in asdict(settings).items() if value}
+    asked = {name: " ".join(value) if isinstance(value, tuple) else str(value) for name, value in given.items()}
     return write_report(folder, asked, plan, notes, trained, samples, seconds)
