@@ -45,6 +45,9 @@ Speakers = Annotated[
 ]
 Measures = Annotated[list[str] | None, typer.Option("--measure", help="take only these measures; may be repeated")]
 Processes = Annotated[int, typer.Option("--jobs", min=1, help="processes to score with")]
+Cache = Annotated[
+    Path | None, typer.Option("--cache", help="file of measurements to share: a recording is measured once")
+]
 Most = Annotated[int | None, typer.Option("--items", min=1, help="at most so many items, of all languages and voices")]
 
 
@@ -69,6 +72,7 @@ def model(
     measures: Measures = None,
     items: Most = None,
     processes: Processes = 1,
+    cache: Cache = None,
     verbose: o.Verbose = False,
 ) -> None:
     """Let a model say a set of sentences and score it; run it again to finish what was interrupted."""
@@ -78,7 +82,8 @@ def model(
     from gpt_sovits.pipeline import TTS
 
     picked = load_set(chosen).first(items)
-    work = Work(_tools(models, recogniser, speakers, measures), processes, _progress, _speaking(len(picked.items)))
+    tools = _tools(models, recogniser, speakers, measures)
+    work = Work(tools, processes, _progress, _speaking(len(picked.items)), cache)
     settings = o.settings(config, overrides, {})
     _report(evaluate_model(TTS(name, device, s1=s1, s2=s2), picked, out, work, settings, seed), out)
 
@@ -94,6 +99,7 @@ def wavs(
     measures: Measures = None,
     items: Most = None,
     processes: Processes = 1,
+    cache: Cache = None,
     verbose: o.Verbose = False,
 ) -> None:
     """Score recordings that any system made; run it again to finish what was interrupted."""
@@ -103,7 +109,7 @@ def wavs(
     from gpt_sovits.evaluate.sets import read_recordings
 
     system = System(name=name or source.resolve().stem)
-    work = Work(_tools(models, recogniser, speakers, measures), processes, _progress)
+    work = Work(_tools(models, recogniser, speakers, measures), processes, _progress, cache=cache)
     _report(evaluate_recordings(read_recordings(source).first(items), out, system, work), out)
 
 
@@ -143,6 +149,41 @@ def detectors(
     trials = try_detectors(chosen, out, _tools(models, recogniser, None, None), processes)
     lines = [(t.fault, t.detector, f"{t.found} of {t.planted}", f"{t.false_alarms} of {t.clean}") for t in trials]
     typer.echo(align_columns([("planted", "detector", "found", "false alarms"), *lines]))
+
+
+@app.command("zero-shot")
+def zero_shot(
+    source: Annotated[str, typer.Argument(help="recordings: a .list or .tsv, libri:FOLDER, aishell:FOLDER")],
+    out: Annotated[Path, typer.Option("--out", help="the set to write, a .tsv")],
+    items: Annotated[int, typer.Option("--items", min=1, help="how many sentences")] = 40,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="decides which")] = 1,
+) -> None:
+    """Make a zero-shot set: texts of a corpus in the voices of its speakers, each from another recording."""
+    from gpt_sovits.evaluate.protocols import write_set
+    from gpt_sovits.evaluate.protocols import zero_shot as make
+    from gpt_sovits.evaluate.sets import load_set
+
+    made = make(load_set(source).items, items, seed)
+    write_set(out, made)
+    typer.echo(f"{out}: {len(made)} sentences in {len({item.speaker for item in made})} voices")
+
+
+@app.command("few-shot")
+def few_shot(
+    source: Annotated[str, typer.Argument(help="recordings of one speaker: a .list or .tsv, or as for --set")],
+    out: Annotated[Path, typer.Option("--out", help="folder for train_1.list, train_3.list, train_10.list, test.tsv")],
+    test: Annotated[
+        str | None, typer.Option("--test", help="recordings to test with; else the last 30 of SOURCE")
+    ] = None,
+) -> None:
+    """Make the training lists and the test of the few-shot protocol."""
+    from gpt_sovits.evaluate.protocols import few_shot as make
+    from gpt_sovits.evaluate.protocols import write_few_shot
+    from gpt_sovits.evaluate.sets import load_set
+
+    held = None if test is None else load_set(test).items
+    for path in write_few_shot(out, make(load_set(source).items, held)):
+        typer.echo(str(path))
 
 
 @app.command()

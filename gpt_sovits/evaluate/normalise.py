@@ -24,8 +24,9 @@ _CONTRACTIONS = (
     (r"\bcan't\b|\bcannot\b", "can not"),
     (r"\bshan't\b", "shall not"),
     (r"\blet's\b", "let us"),
+    (r"(?<!\w)'t(is|was|were|will|would)\b", r"it \1"),
     (r"\b(it|he|she|that|there|here|what|who|where|how|when)'s\b", r"\1 is"),
-    (r"n't\b", " not"),
+    (r"\b(is|are|was|were|do|does|did|have|has|had|would|could|should|must|might|need|ought|dare|ai)n't\b", r"\1 not"),
     (r"'re\b", " are"),
     (r"'d\b", " would"),
     (r"'ll\b", " will"),
@@ -101,8 +102,8 @@ def characters(text: str) -> list[str]:
 def _read_japanese(text: str) -> str:
     """Digits as number words: 1200 is 千二百."""
     text = unicodedata.normalize("NFKC", text).replace("%", "パーセント").replace("〇", "零")
-    text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
-    text = re.sub(r"\d+(?:\.\d+)?", _japanese_number, text)
+    text = re.sub(r"(?<=[0-9]),(?=[0-9]{3})", "", text)
+    text = re.sub(r"[0-9]+(?:\.[0-9]+)?", _japanese_number, text)  # not \d, which is any script's digits
     return text
 
 

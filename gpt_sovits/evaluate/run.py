@@ -47,6 +47,8 @@ class Work:
     processes: int = 1
     scoring: Progress = lambda rows, total: rows
     speaking: SpeakProgress = iter
+    cache: Path | None = None
+    """File of measurements that evaluations share; None: one in the folder of each."""
 
 
 def evaluate_recordings(chosen: EvaluationSet, out: Path, system: System, work: Work) -> Result:
@@ -94,7 +96,7 @@ def _judge(
     check_writable(out / RESULT)
     begin = time.perf_counter()
     real = recordings_of(made.items)
-    scores = score_items([*made.items, *real], work.tools, out / CACHE, work.processes, work.scoring)
+    scores = score_items([*made.items, *real], work.tools, work.cache or out / CACHE, work.processes, work.scoring)
     rows = [_told(row, columns, errors) for row in scores.rows[: len(made.items)]]
     recordings = scores.rows[len(made.items) :]
     seconds = {**(speed or {}), "scoring_seconds": round(time.perf_counter() - begin, 1)}
