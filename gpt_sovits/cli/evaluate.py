@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -149,6 +150,50 @@ def detectors(
     trials = try_detectors(chosen, out, _tools(models, recogniser, None, None), processes)
     lines = [(t.fault, t.detector, f"{t.found} of {t.planted}", f"{t.false_alarms} of {t.clean}") for t in trials]
     typer.echo(align_columns([("planted", "detector", "found", "false alarms"), *lines]))
+
+
+@app.command()
+def select(
+    names: Annotated[list[str], typer.Argument(metavar="MODEL…", help="models by name or folder")],
+    out: Out,
+    by: Annotated[str, typer.Option("--by", help="the figure that decides: error_rate, similarity, faulty …")] = (
+        "error_rate"
+    ),
+    tries: Annotated[
+        list[str] | None,
+        typer.Option("--try", help="ways to speak, such as temperature=0.8,top_k=10; may be repeated"),
+    ] = None,
+    chosen: Annotated[str, typer.Option("--set", help="as for evaluate MODEL")] = "smoke",
+    items: Annotated[int, typer.Option("--items", min=1, help="at most so many items")] = 12,
+    models: Models = None,
+    recogniser: Recogniser = "whisper-base",
+    device: o.Device = "auto",
+    processes: Processes = 1,
+    verbose: o.Verbose = False,
+) -> None:
+    """Which of several models, or of several ways to speak, is best by one figure."""
+    _log(verbose)
+    from gpt_sovits.evaluate.run import Work
+    from gpt_sovits.evaluate.select import Candidate, measures_of, merit, select_model
+    from gpt_sovits.evaluate.sets import load_set
+    from gpt_sovits.pipeline import TTS
+
+    candidates = [
+        Candidate(" ".join(filter(None, (Path(name).name, way))), partial(TTS, name, device), _way(way))
+        for name in names
+        for way in tries or [""]
+    ]
+    work = Work(
+        _tools(models, recogniser, None, list(measures_of(by))), processes, _progress, cache=out / "scores.jsonl"
+    )
+    best, results = select_model(candidates, load_set(chosen), out, work, by, items=items)
+    for candidate in candidates:
+        typer.echo(f"{candidate.name}: {merit(results[candidate.name], by)}")
+    typer.echo(f"best: {best.name}")
+
+
+def _way(text: str) -> dict[str, Any]:
+    return o.settings(None, [part for part in text.split(",") if part], {})
 
 
 @app.command("zero-shot")

@@ -33,6 +33,13 @@ def finetune(
     devices: Annotated[int, typer.Option("--devices", min=1, help="processes that train together")] = 1,
     s1_overrides: Annotated[list[str] | None, typer.Option("--set-s1", help="name=value for stage 1's recipe")] = None,
     s2_overrides: Annotated[list[str] | None, typer.Option("--set-s2", help="name=value for stage 2's recipe")] = None,
+    select_by: Annotated[
+        str | None,
+        typer.Option("--select-by", help="keep each trained stage only where this figure gains: error_rate …"),
+    ] = None,
+    metrics: Annotated[
+        Path | None, typer.Option("--metrics", envvar="GPT_SOVITS_METRICS", help="folder of the metric models")
+    ] = None,
     device: o.Device = "auto",
     verbose: o.Verbose = False,
 ) -> None:
@@ -57,6 +64,8 @@ def finetune(
         lora,
         tuple(s1_overrides or ()),
         tuple(s2_overrides or ()),
+        select_by,
+        metrics,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -13,7 +13,7 @@ from gpt_sovits.core.errors import StorageError
 from gpt_sovits.evaluate.item import Item, Measure, Value
 
 CACHE = "scores.jsonl"
-_DEAF_TO_THE_VOICE = frozenset({"intelligibility", "quality"})
+_DEAF_TO_THE_VOICE = frozenset({"intelligibility", "quality", "nisqa"})
 """Measures that do not look at the reference."""
 
 

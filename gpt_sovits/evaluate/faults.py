@@ -51,13 +51,14 @@ def cut_word(wave: Wave, rate: int, words: Words) -> Wave | None:
     return joined([wave[: int(start * rate)], wave[int(end * rate) :]], rate)
 
 
-def double_phrase(wave: Wave, rate: int, words: Words, length: int = 3) -> Wave | None:
-    """Say three words in the middle twice."""
+def double_phrase(wave: Wave, rate: int, words: Words, length: int = 3, slower: float = 1.07) -> Wave | None:
+    """Say three words in the middle twice, the second time a little slower: no two sounds are the same."""
     first = max(0, (len(words) - length) // 2)
     if len(words) < length + 1:
         return None
     start, end = int(words[first][0] * rate), int(words[first + length - 1][1] * rate)
-    return joined([wave[:end], wave[start:]], rate)
+    again = stretch(wave[start:end], rate, slower)[: int((end - start) * slower)]
+    return joined([wave[:end], again, wave[end:]], rate)
 
 
 def noise_tail(wave: Wave, rate: int, seed: int, seconds: float = 1.0, below: float = 20.0) -> Wave:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpt_sovits.evaluate.alignment import align
 from gpt_sovits.evaluate.item import Card, Clip, Item, Value
-from gpt_sovits.evaluate.normalise import normalise
+from gpt_sovits.evaluate.normalise import VERSION, heard_as, normalise
 from gpt_sovits.evaluate.recognise import Recogniser
 
 
@@ -16,7 +16,8 @@ class Intelligibility:
 
     @property
     def card(self) -> Card:
-        return self._recogniser.card
+        card = self._recogniser.card
+        return card.model_copy(update={"settings": {**card.settings, "normalisation": VERSION}})
 
     def score(self, clip: Clip) -> dict[str, Value]:
         wanted = normalise(clip.item.text, clip.item.language)
@@ -25,7 +26,7 @@ class Intelligibility:
             "heard": said.text,
             "heard_language": said.language,
             "language_certainty": said.certainty,
-            **count_errors(wanted, normalise(said.text, clip.item.language)),
+            **count_errors(wanted, heard_as(said.text, wanted, clip.item.language)),
         }
 
     def failed(self, item: Item) -> dict[str, Value]:

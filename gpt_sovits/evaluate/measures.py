@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpt_sovits.core.config import Strict
-from gpt_sovits.core.errors import ConfigError, GPTSoVITSError
+from gpt_sovits.core.errors import CheckpointError, ConfigError, GPTSoVITSError
 from gpt_sovits.evaluate.intelligibility import Intelligibility
 from gpt_sovits.evaluate.item import Measure
+from gpt_sovits.evaluate.nisqa import Nisqa, find_nisqa
 from gpt_sovits.evaluate.prosody import Prosody
 from gpt_sovits.evaluate.quality import load_dnsmos
 from gpt_sovits.evaluate.recognise import load_recogniser
@@ -24,6 +25,7 @@ class Tools(Strict):
     """What to measure with."""
 
     measures: tuple[str, ...] = ALL
+    """Of `ALL`, NISQA follows where its weights are among the metric models."""
     models: Path | None = None
     """Folder of the metric models; None: the user's cache."""
     recogniser: str = "whisper-base"
@@ -50,7 +52,8 @@ def build_measures(tools: Tools) -> tuple[list[Measure], tuple[Missing, ...]]:
     for name in tools.measures:
         if name not in _BUILDERS:
             raise ConfigError(f"there is no measure {name!r}: use {', '.join(_BUILDERS)}")
-    for name in sorted(tools.measures, key=ALL.index):  # stability reads what the first ones find
+    asked = (*tools.measures, "nisqa") if tools.measures == ALL and _has_nisqa(tools) else tools.measures
+    for name in sorted(asked, key=list(_BUILDERS).index):  # stability reads what the first ones find
         try:
             built += _BUILDERS[name](tools)
         except GPTSoVITSError as error:
@@ -72,10 +75,22 @@ def _quality(tools: Tools) -> list[Measure]:
     return [load_dnsmos()]
 
 
+def _nisqa(tools: Tools) -> list[Measure]:
+    return [Nisqa(find_nisqa(tools.models))]
+
+
+def _has_nisqa(tools: Tools) -> bool:
+    try:
+        return find_nisqa(tools.models).is_file()
+    except CheckpointError:
+        return False
+
+
 _BUILDERS: dict[str, Callable[[Tools], list[Measure]]] = {
     "intelligibility": _intelligibility,
     "similarity": _similarity,
     "quality": _quality,
+    "nisqa": _nisqa,
     "stability": lambda tools: [Stability()],
     "signal": lambda tools: [Signal()],
     "prosody": lambda tools: [Prosody()],

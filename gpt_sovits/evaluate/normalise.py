@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
 
 from feature_extractor.text.en.normalise import normalise as speak_english
 from feature_extractor.text.zh.characters import simplify
@@ -14,6 +16,8 @@ from feature_extractor.text.zh.normalise import normalise as speak_chinese
 from feature_extractor.text.zh.numbers import cardinal, digits
 from gpt_sovits.core.errors import TextError
 
+VERSION = 2
+"""Of the rules: results under other ones do not compare."""
 LANGUAGES = ("en", "zh", "ja", "ko", "yue")
 WORDS = frozenset({"en"})
 """Languages whose unit is the word; of the others it is the character."""
@@ -68,6 +72,30 @@ def normalise(text: str, language: str) -> list[str]:
     if language == "zh":
         return chinese(text)
     return characters(_read_japanese(text) if language == "ja" else simplify(text) if language == "yue" else text)
+
+
+def heard_as(text: str, wanted: Sequence[str], language: str) -> list[str]:
+    """The units of a transcript; compounds are spaced as the wanted units are, `box car` for `boxcar` and the reverse.
+
+    Raises:
+        TextError: no normalisation is defined for the language.
+    """
+    units = normalise(text, language)
+    return respaced(units, wanted) if language in WORDS else units
+
+
+def respaced(heard: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Words that differ from the wanted ones in a space only, with their space."""
+    known, parted = set(wanted), {a + b: [a, b] for a, b in pairwise(wanted)}
+    out: list[str] = []
+    for word in heard:
+        if out and out[-1] + word in known and (out[-1] not in known or word not in known):
+            out[-1] += word
+        elif word not in known and word in parted:
+            out += parted[word]
+        else:
+            out.append(word)
+    return out
 
 
 def english(text: str) -> list[str]:

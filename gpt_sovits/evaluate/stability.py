@@ -12,10 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from gpt_sovits.core.config import Strict
-from gpt_sovits.evaluate.alignment import Alignment, align
+from gpt_sovits.evaluate.alignment import Alignment, Step, align
 from gpt_sovits.evaluate.columns import FAULTS
+from gpt_sovits.evaluate.echo import echo
 from gpt_sovits.evaluate.item import Card, Clip, Item, Value
-from gpt_sovits.evaluate.normalise import WORDS, normalise
+from gpt_sovits.evaluate.normalise import WORDS, heard_as, normalise
 from gpt_sovits.evaluate.pitch import Frames, track
 from gpt_sovits.evaluate.signal import clipped_share
 
@@ -25,6 +26,10 @@ class Limits(Strict):
 
     skipped_letters: int = 4
     """Shortest lost word, in letters, that counts; two short words in a row count too."""
+    skipped_share: float = 0.45
+    """Share of the letters of a misheard stretch that must be missing for a word in it to count as lost."""
+    echo: float = 0.45
+    """Unlikeness of neighbouring stretches below which a phrase was said twice."""
     tail_noise: float = 0.4
     tail_silence: float = 1.5
     """Seconds after the last voiced sound and the 0.3 s that consonants take."""
@@ -49,16 +54,20 @@ class Stability:
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
-        self.card = Card(measure="stability", model="-", version="1", settings=limits.model_dump())
+        self.card = Card(measure="stability", model="-", version="2", settings=limits.model_dump())
 
     def score(self, clip: Clip) -> dict[str, Value]:
         frames = track(clip.sound.heard.numpy())
         found: dict[str, Value] = {}
+        wanted = normalise(clip.item.text, clip.item.language)
         heard = clip.values.get("heard")
         if isinstance(heard, str):
-            language = clip.item.language
-            found.update(word_faults(normalise(clip.item.text, language), normalise(heard, language), self.limits))
+            found.update(word_faults(wanted, heard_as(heard, wanted, clip.item.language), self.limits))
             found["wrong_language"] = float(self._wrong_language(clip))
+        likeness = echo(clip.sound, frames)
+        found["echo"] = likeness
+        if likeness < self.limits.echo and not repeats_itself(wanted):
+            found["repeated"] = 1.0
         kind = tail(frames, self.limits)
         found["tail"], found["tail_kind"] = float(kind is not None), kind
         tempo = self._tempo(clip, frames)
@@ -69,7 +78,7 @@ class Stability:
         if isinstance(similarity, float):
             found["other_voice"] = float(similarity < self.limits.other_voice)
         found["clipped"] = float(clipped_share(clip.sound.wave.numpy()) > self.limits.clipped)
-        found["units_per_second"] = len(_countable(clip.item.text, clip.item.language)) / max(speech(frames), 0.1)
+        found["units_per_second"] = len(wanted) / max(speech(frames), 0.1)
         found["faulty"] = float(any(found.get(name) for name in FAULTS))
         return found
 
@@ -102,11 +111,15 @@ def word_faults(wanted: Sequence[str], heard: Sequence[str], limits: Limits = LI
     """Skipped, repeated and added words and an early end, from units of the wanted and the heard text."""
     found = align(wanted, heard)
     lost = [s for s in found.steps if s.kind == "delete"]
+    misheard = _misheard(found)
     more = [s for s in found.steps if s.kind == "insert"]
     end = len(found.wanted)
     last = [s for s in lost if s.end == end]
     return {
-        "skipped": float(any(_is_skip(found, s.start, s.end, limits) for s in lost if s.end != end)),
+        "skipped": float(
+            any(_is_skip(found, s.start, s.end, limits) for s in lost if s.end != end)
+            or any(_is_short(found, s, limits) for s in misheard if s.end != end)
+        ),
         "early_end": float(any(_is_skip(found, s.start, s.end, limits) for s in last)),
         "repeated": float(any(_is_repeat(found, s.heard_start, s.heard_end) for s in more) or _doubled(found)),
         "babble": float(any(_is_babble(found, s.heard_start, s.heard_end) for s in more)),
@@ -121,6 +134,38 @@ def _is_skip(found: Alignment, start: int, end: int, limits: Limits) -> bool:
     lost = found.wanted[start:end]
     letters = sum(map(len, lost)) if lost[0].isascii() else limits.skipped_letters * (len(lost) - 1)
     return letters >= limits.skipped_letters
+
+
+def _misheard(found: Alignment) -> list[Step]:
+    """Stretches in which words were replaced, with what was lost or added beside them."""
+    joined: list[Step] = []
+    for step in found.steps:
+        if step.kind == "equal":
+            continue
+        if joined and joined[-1].end == step.start and joined[-1].heard_end == step.heard_start:
+            last = joined.pop()
+            step = Step("replace", last.start, step.end, last.heard_start, step.heard_end)
+        joined.append(step)
+    return [step for step in joined if step.kind == "replace"]
+
+
+def _is_short(found: Alignment, step: Step, limits: Limits) -> bool:
+    """A misheard stretch of words from which too many letters are missing: a word went with them."""
+    wanted = sum(map(len, found.wanted[step.start : step.end]))
+    heard = sum(map(len, found.heard[step.heard_start : step.heard_end]))
+    if not found.wanted[step.start].isascii():  # characters: lost ones are seen as such
+        return False
+    return wanted - heard >= max(limits.skipped_letters, limits.skipped_share * wanted)
+
+
+def repeats_itself(units: Sequence[str]) -> bool:
+    """Whether a text says something twice in a row: two units or more, or one long word."""
+    for size in range(1, len(units) // 2 + 1):
+        for start in range(len(units) - 2 * size + 1):
+            part = units[start : start + size]
+            if part == units[start + size : start + 2 * size] and (size > 1 or len(part[0]) >= 4):
+                return True
+    return False
 
 
 def _is_repeat(found: Alignment, start: int, end: int) -> bool:
@@ -176,13 +221,9 @@ def speech(frames: Frames) -> float:
 
 def syllables(text: str, language: str) -> int:
     """Groups of vowel letters in English words, characters otherwise."""
-    units = _countable(text, language)
+    units = normalise(text, language)
     if language not in WORDS:
         return len(units)
     return sum(
         max(1, len(re.findall(r"[aeiouy]+", re.sub(r"(?<=[a-z]{2})(?<![^aeiouy]l)e\b", "", unit)))) for unit in units
     )
-
-
-def _countable(text: str, language: str) -> list[str]:
-    return normalise(text, language)

@@ -7,7 +7,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from gpt_sovits.core.bundle import MANIFEST, PARTS, Bundle, find_model, import_place, read_model
+from gpt_sovits.core.bundle import MANIFEST, PARTS, Bundle, PartName, find_model, import_place, read_model
 from gpt_sovits.core.errors import ConfigError, DatasetError, StorageError
 from gpt_sovits.core.files import write_text
 from gpt_sovits.core.store import FeatureStore
+from gpt_sovits.evaluate.measures import Tools
+from gpt_sovits.evaluate.select import check_measurable
 from gpt_sovits.finetune.material import Material, gather
 from gpt_sovits.finetune.plan import Plan, make_plan
 from gpt_sovits.finetune.samples import Reference, Sample, choose_reference, speak_samples
@@ -51,6 +53,10 @@ class Settings:
     """Make small adapters over the base, of a few megabytes, in place of whole weights."""
     s1_overrides: tuple[str, ...] = ()
     s2_overrides: tuple[str, ...] = ()
+    select_by: str | None = None
+    """A figure of the evaluation, such as error_rate, by which each trained stage is kept or the base's taken."""
+    metrics: Path | None = None
+    """Folder of the metric models for it."""
 
     @property
     def folder(self) -> Path:
@@ -100,6 +106,10 @@ def finetune(data: str | Path, settings: Settings, *, dry_run: bool = False, say
         return Outcome(plan, notes)
     target = import_place() / settings.name
     _refuse_strangers(target, folder, settings.overwrite)
+    if settings.select_by is not None:
+        if settings.lora:
+            raise ConfigError("--select-by cannot go with --lora: an adapter changes both stages of its base or none")
+        check_measurable(settings.select_by, Tools(models=settings.metrics))
     began = time.monotonic()
     prepared, dropped = _prepare(material, folder, settings, say)
     trained = _train(prepared, folder, settings, plan, say)
@@ -108,7 +118,9 @@ def finetune(data: str | Path, settings: Settings, *, dry_run: bool = False, say
     if any(result.interrupted for result in trained.values()):
         return Outcome(plan, [*notes, *dropped], len(dropped), interrupted=True, trained=trained)
     reference = choose_reference(FeatureStore(prepared), material)
-    voice = _publish(folder / "voice", target, settings.base, reference)
+    kept, told = _select(base, folder, reference, settings, say)
+    notes += told
+    voice = _publish(folder / "voice", target, settings.base, reference, kept)
     say("speaking three sentences with the base model and with the voice")
     samples = speak_samples(base, voice, reference, plan.languages, folder / "samples", settings.device)
     report = _report(folder, settings, plan, [*notes, *dropped], trained, samples, time.monotonic() - began)
@@ -240,7 +252,25 @@ def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Sa
     return done
 
 
-def _publish(trained: Path, target: Path, base: str, reference: Reference) -> Bundle:
+def _select(
+    base: Bundle, folder: Path, reference: Reference, settings: Settings, say: Say
+) -> tuple[Mapping[PartName, Path], list[str]]:
+    """Parts of the base that speak better than the trained ones, and what was found."""
+    if settings.select_by is None:
+        return {}, []
+    from gpt_sovits.finetune.choose import choose_stages
+
+    say(f"choosing among trained and untrained stages by {settings.select_by}")
+    choice = choose_stages(
+        base, read_model(folder / "voice"), reference, reference.language, folder / "selection", settings.device,
+        settings.select_by, settings.metrics,
+    )  # fmt: skip
+    for line in choice.lines:
+        say(line)
+    return choice.kept, [f"{settings.select_by}, trained: {line}" for line in choice.lines]
+
+
+def _publish(trained: Path, target: Path, base: str, reference: Reference, kept: Mapping[PartName, Path]) -> Bundle:
     """Copy the voice's parts and its reference into the store, whole or not at all."""
     source = read_model(trained)
     aside = target.with_name(f".{target.name}.part")
@@ -253,7 +283,10 @@ def _publish(trained: Path, target: Path, base: str, reference: Reference) -> Bu
             path = source.part(part)
             if path is None:
                 continue
-            if path.parent != trained:  # a shared part, or one of another model: named as the base names it
+            if part in kept:
+                names[part] = f"{part}.safetensors"
+                shutil.copy2(kept[part], aside / names[part])
+            elif path.parent != trained:  # a shared part, or one of another model: named as the base names it
                 names[part] = name
             elif path.is_dir():
                 shutil.copytree(path, aside / path.name)

@@ -11,7 +11,7 @@ from gpt_sovits.core.errors import ConfigError
 from gpt_sovits.evaluate.measures import Tools
 from gpt_sovits.evaluate.result import read_result, read_rows
 from gpt_sovits.evaluate.run import Work
-from gpt_sovits.evaluate.select import Candidate, select_model
+from gpt_sovits.evaluate.select import Candidate, check_measurable, measures_of, select_model
 from gpt_sovits.evaluate.sets import load_set
 from gpt_sovits.evaluate.synthesise import item_seed, loops
 from gpt_sovits.pipeline import TTS
@@ -85,3 +85,26 @@ def test_the_better_model_is_selected(model_folder: Path, small: Path, tmp_path:
     assert figures[0] == figures[1] and figures[0].value == 1.0
     with pytest.raises(ConfigError, match="cannot select by 'pitch': use one of error_rate"):
         select_model(candidates, chosen, tmp_path / "out", work, by="pitch")
+
+
+def test_ways_to_speak_are_tried(run: Run, model_folder: Path, small: Path, tmp_path: Path) -> None:
+    done = run(
+        *("evaluate", "select", model_folder, "--set", small, "--items", "1", "--by", "clipping", "--device", "cpu"),
+        *("--try", "max_codes=20,retries=0", "--try", "max_codes=30,retries=0", "--out", tmp_path / "out"),
+    )
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0].startswith("debug max_codes=20,retries=0: ") and lines[0].endswith(", 1 items")
+    assert lines[2] == "best: debug max_codes=20,retries=0"  # equal: the earlier one
+    seconds = [row.number("seconds") for n in (20, 30) for row in read_rows(
+        tmp_path / "out" / f"debug max_codes={n},retries=0" / "items.tsv")]  # fmt: skip
+    assert (seconds[0] or 0) < (seconds[1] or 0)
+
+
+def test_measures_of_a_figure() -> None:
+    assert measures_of("error_rate") == ("intelligibility",)
+    assert measures_of("faulty") == ("intelligibility", "similarity", "stability")
+    assert measures_of("dnsmos_speech") == ("quality",) and measures_of("mcd") == ("prosody",)
+    with pytest.raises(ConfigError, match=r"cannot select by error_rate: .*whisper"):
+        check_measurable("error_rate", Tools(models=Path("nowhere")))
+    check_measurable("clipping", Tools())

@@ -17,6 +17,9 @@ from gpt_sovits.core.bundle import VARIABLE, find_model
 from gpt_sovits.core.checkpoint import load_checkpoint
 from gpt_sovits.core.errors import ConfigError, InputError
 from gpt_sovits.finetune import Outcome, Settings, finetune
+from gpt_sovits.finetune.choose import STAGES, choose_stages
+from gpt_sovits.finetune.run import _publish
+from gpt_sovits.finetune.samples import Reference
 from gpt_sovits.models import new_model
 
 S2 = ("task.discriminator={width: 0.03125, periods: [2, 3], scale: false}", "run.max_steps=4", "run.validate_every=2")
@@ -164,3 +167,26 @@ def test_a_small_voice_refers_to_its_base(recordings: Path, store: Path, tmp_pat
     voice, base = find_model("small"), find_model("debug")
     assert all(voice.need(part).samefile(base.need(part)) for part in ("hubert", "s1", "s2"))
     assert len(made.report.read_text(encoding="utf8").split("<audio")) == 7 if made.report else False
+
+
+def test_what_cannot_be_measured_is_said_before_any_work(recordings: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot select by similarity: the speaker network campplus was not found"):
+        finetune(recordings, settings(tmp_path / "run", "dora", select_by="similarity", metrics=tmp_path))
+    with pytest.raises(ConfigError, match="--select-by cannot go with --lora"):
+        finetune(recordings, settings(tmp_path / "run", "dora", select_by="clipping", lora=True))
+    assert not (tmp_path / "run" / "prepared").exists()
+
+
+def test_stages_are_kept_by_what_is_heard(store: Path, clips: Path, tmp_path: Path) -> None:
+    base, voice = find_model("debug"), new_model(tmp_path / "voice", "debug", seed=1)
+    reference = Reference(clips / "ben_en_1.ogg", "A cold wind.", "en")
+    folder = tmp_path / "selection"
+    choice = choose_stages(base, voice, reference, "en", folder, "cpu", "clipping", None, items=1)
+    assert [line.split(":")[0] for line in choice.lines] == [name for name, _ in STAGES]
+    assert (
+        sum("1 items" in line for line in choice.lines) == 4 and sum("(chosen)" in line for line in choice.lines) == 1
+    )
+    kept = {"s1": base.need("s1")}
+    made = _publish(voice.folder, store / "eve", "debug", reference, kept)
+    assert made.need("s1").read_bytes() == base.need("s1").read_bytes()
+    assert made.need("s2").read_bytes() == voice.need("s2").read_bytes()
