@@ -72,7 +72,10 @@ def material(folder: Path, codes: int, items: int) -> FeatureStore:
 
 
 class Turns(Callback):
-    """Runs and times a plain step after each of the trainer's own; the first of each is not counted."""
+    """Runs and times a plain step after each of the trainer's own; the first of each is not counted.
+
+    Both train the same networks, each with optimizers of its own, so that memory is needed for one pair only.
+    """
 
     def __init__(self, plain: Callable[[], None], batches: int) -> None:
         self.plain, self.batches = plain, batches
@@ -129,8 +132,9 @@ def _stage_2(store: FeatureStore, rounds: int) -> list[Row]:
         store.root, SynthesizerDataConfig(batch_size=BATCH, validation_items=0), Needs.of(config, "v2")
     )
     data.setup("fit")
-    turns = Turns(PlainStage2(store, config), 1)
-    _fit(SynthesizerTask(network, SynthesizerTaskConfig(), judges), data, turns, rounds + 1)
+    task = SynthesizerTask(network, SynthesizerTaskConfig(), judges)
+    turns = Turns(PlainStage2(store, network, judges), 1)
+    _fit(task, data, turns, rounds + 1)
     return turns.rows("stage 2")
 
 
@@ -141,8 +145,8 @@ def _stage_1(store: FeatureStore, rounds: int) -> list[Row]:
     data.setup("fit")
     assert data.train is not None
     data.train.utterances *= WINDOW  # an epoch that holds all rounds
-    turns = Turns(PlainStage1(store), WINDOW)
     task = Text2SemanticTask(Text2SemanticDecoder(Text2SemanticConfig()).train(), config)
+    turns = Turns(PlainStage1(store, task.model), WINDOW)
     _fit(task, data, turns, WINDOW * (rounds + 1))
     return turns.rows("stage 1")
 
@@ -154,12 +158,9 @@ class PlainStage2:
     real sound too, and their gradients are computed and thrown away.
     """
 
-    def __init__(self, store: FeatureStore, config: SynthesizerConfig) -> None:
-        self.store, self.config, self.recipe = store, config, SynthesizerTaskConfig()
-        self.network = Synthesizer(config).train()
-        self.network.quantizer.codebook.normal_(std=0.5)
-        self.network.content.requires_grad_(False)
-        self.judges = Discriminator(self.recipe.discriminator)
+    def __init__(self, store: FeatureStore, network: Synthesizer, judges: Discriminator) -> None:
+        self.store, self.config = store, network.config
+        self.network, self.judges = network, judges
         self.names = sorted(store.read_text())
         self.table = {symbol: index for index, symbol in enumerate(symbol_table("v2"))}
         self.mel = MelConfig(bands=128)
@@ -205,8 +206,8 @@ class PlainStage2:
 class PlainStage1:
     """Four batches and a step of the optimizer; BERT features are read from the disk each time."""
 
-    def __init__(self, store: FeatureStore) -> None:
-        self.model = Text2SemanticDecoder(Text2SemanticConfig()).train()
+    def __init__(self, store: FeatureStore, model: Text2SemanticDecoder) -> None:
+        self.model = model
         config = Text2SemanticTrainingConfig(data=Text2SemanticDataConfig(batch_size=BATCH, repeat_below=0))
         data = Text2SemanticDataModule(store.root, config.data, self.model.config.bert_width)
         data.setup("fit")

@@ -43,8 +43,8 @@ class Tuning(Strict):
     """Factors on the learning rate of parts, named as in `freeze`; of several that fit the longest name counts."""
     lora: LoraConfig | None = None
     recompute: bool = False
-    """Gradient checkpointing: keep only what enters each block and compute the rest again on the way back. A third
-    slower, for machines with little memory; the gradients are the same."""
+    """Gradient checkpointing: keep only what enters each block and compute the rest again on the way back.
+    For machines with little memory; costs the blocks' forward pass once more, and the gradients are the same."""
 
     def factor(self, name: str) -> float:
         """On the learning rate of the parameter of this name."""

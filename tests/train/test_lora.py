@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from ar.config import Text2SemanticConfig
-from ar.convert import load_text2semantic
+from ar.convert import load_text2semantic, save_text2semantic
 from ar.model import Prefix, Text2SemanticDecoder
-from gpt_sovits.core.bundle import VARIABLE, Bundle, find_model
+from gpt_sovits.core.bundle import VARIABLE, Bundle, BundleManifest, find_model
 from gpt_sovits.core.checkpoint import load_checkpoint
 from gpt_sovits.core.errors import CheckpointError, ConfigError
 from gpt_sovits.core.lora import Adapter, Switch, load_adapter, merge_adapter, save_adapter
 from gpt_sovits.core.tuning import LoraConfig, Tuning
+from gpt_sovits.exchange.exporting import public_image
 from gpt_sovits.train import s1, s2
 from gpt_sovits.train.lora import adapter_of, merged, tune
 from sovits.checkpoint import load_sovits
@@ -140,6 +141,25 @@ def test_a_merged_training_is_an_ordinary_voice(experiment: Path, model: Bundle,
         merge_adapter(beside, load_adapter(voice.need(f"{stage}_adapter"), stage))  # type: ignore[arg-type]
         torch.testing.assert_close(output(network(stage, plain)), output(beside), rtol=1e-2, atol=1e-3)
         assert not torch.equal(output(beside), output(network(stage, model)))
+
+
+def test_the_public_file_of_a_small_voice_holds_what_it_learned(model: Bundle, tmp_path: Path) -> None:
+    """Over a base that reads BERT features, as the public networks do."""
+    config = load_text2semantic(model.need("s1")).config.model_copy(update={"bert_width": 1024})
+    plain, layer = Text2SemanticDecoder(config).eval(), "layers.0.feed_in"
+    save_text2semantic(tmp_path / "s1.safetensors", plain, dtype=None)
+    source = torch.Generator().manual_seed(0)
+    down = torch.randn(2, config.width, generator=source)
+    adapter = Adapter("X", LoraConfig(rank=2), {layer: down}, {layer: torch.ones(config.feed_forward, 2)})
+    save_adapter(tmp_path / "s1_adapter.safetensors", "s1", adapter, {"steps": 7})
+    manifest = BundleManifest(
+        name="voice", languages=("en",), hubert="none", s1="s1.safetensors", s1_adapter="s1_adapter.safetensors"
+    )
+    (tmp_path / "voice.ckpt").write_bytes(public_image(Bundle(tmp_path, manifest), "s1"))
+    heard = load_text2semantic(tmp_path / "voice.ckpt", dtype="float32")
+    away = (output(plain) - output(heard)).abs().max()
+    merge_adapter(plain, load_adapter(tmp_path / "s1_adapter.safetensors", "s1"))
+    assert (output(plain) - output(heard)).abs().max() < away / 20
 
 
 def test_training_on_from_a_voice_that_is_an_adapter(experiment: Path, model: Bundle, tmp_path: Path) -> None:
