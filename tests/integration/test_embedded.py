@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import yaml
+import torch
 
 from gpt_sovits import TTS
-from gpt_sovits.core.resources import resource
 from gpt_sovits.pipeline import Audio
+from gpt_sovits.pipeline.parts import load_parts
+from tests.integration.stored import STORED, compute, demo
 
 
 @pytest.fixture(scope="module")
 def spoken() -> Audio:
-    demo = yaml.safe_load(resource("res", "demo", "demo.yaml").read_text(encoding="utf8"))
-    reference = resource("res", "demo", demo.pop("reference"))
-    return TTS("tiny").speak(demo.pop("text"), reference=reference, **demo)
+    settings = demo()
+    return TTS("tiny").speak(settings.pop("text"), **settings)
 
 
 def test_the_demo_lasts_as_long_as_its_sentence(spoken: Audio) -> None:
@@ -41,3 +41,23 @@ def test_it_sounds_like_speech(spoken: Audio) -> None:
 def test_codes_change_as_phones_do(spoken: Audio) -> None:
     (codes,) = spoken.codes
     assert len(set(codes)) > len(codes) / 4
+
+
+def test_weights_and_code_have_not_drifted_apart() -> None:
+    """Every network on fixed inputs, against what was stored when the weights were shipped."""
+    stored = np.load(STORED)
+    found = compute(load_parts("tiny", "cpu"), stored["codes"].tolist())
+    assert np.mean(found["prompt"] == stored["prompt"]) > 0.97
+    assert float(found["cost"]) == pytest.approx(float(stored["cost"]), rel=0.01)
+    assert np.abs(found["mel"].astype(np.float32) - stored["mel"]).mean() < 0.02
+
+
+def test_a_changed_weight_is_noticed() -> None:
+    stored = np.load(STORED)
+    parts = load_parts("tiny", "cpu")
+    with torch.no_grad():
+        parts.synthesizer.generator.entry.weight *= 1.05
+        parts.text2semantic.head.weight *= 1.5
+    found = compute(parts, stored["codes"].tolist())
+    assert float(found["cost"]) != pytest.approx(float(stored["cost"]), rel=0.01)
+    assert np.abs(found["mel"].astype(np.float32) - stored["mel"]).mean() > 0.02
