@@ -162,3 +162,21 @@ def preferences(
     typer.echo(f"{out}  {told(pairs, texts)}")
     if not pairs:
         raise typer.Exit(1)
+
+
+@app.command()
+def recode(
+    listing: Annotated[
+        Path, typer.Argument(help="`path|speaker|language|text` lines of recordings to compare codes on")
+    ],
+    source: Annotated[str, typer.Option("--from", help="the trained model")],
+    model: Annotated[Path, typer.Option("--model", help="the model whose content encoder is new")],
+    out: Annotated[Path, typer.Option("--out", help="the model to write")],
+    sample: Annotated[int, typer.Option("--sample", min=1, help="recordings")] = 900,
+    verbose: o.Verbose = False,
+) -> None:
+    """Carry both stages of a model over to another content encoder; train them a little afterwards."""
+    configure_logging(verbose)
+    from gpt_sovits.train.recode import recode as carry_over
+
+    typer.echo(str(carry_over(source, model, listing, out, sample).folder))
