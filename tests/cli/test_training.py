@@ -41,7 +41,7 @@ def test_options_arrive(
     assert done.code == code
     assert done.out.startswith(f"{tmp_path}/w  5 steps  0.2 min  {'stopped early' if stopped else 'finished'}")
     assert seen == {
-        "arguments": (tmp_path / "exp", "m", tmp_path / "out", "train/x", ["epochs=2", "run.log_every=1"]),
+        "arguments": (tmp_path / "exp", "m", tmp_path / "out", "train/x", [*PROCESSES, "epochs=2", "run.log_every=1"]),
         "seed": 3,
         "resume": False,
         "device": "cpu",
@@ -49,6 +49,10 @@ def test_options_arrive(
         "max_minutes": 2.5,
         "begin": [Path("G.pth"), Path("D.pth")],
     }
+
+
+PROCESSES = ["run.devices=1", "run.nodes=1", "run.strategy=auto"]
+"""Where nothing is said about them; what `--set` says comes after and counts."""
 
 
 @pytest.mark.parametrize("stage", ["s1", "s2"])
