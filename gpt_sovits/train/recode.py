@@ -131,9 +131,10 @@ def adopt_stage_2(old: Synthesizer, new: Synthesizer, pairs: Pairs) -> None:
     elif new.speaker is not None and old.speaker is not None:
         new.speaker.load_state_dict(old.speaker.state_dict())
     linear, constant = _nearest_map(new.quantizer.codebook, old.quantizer.codebook, pairs)
-    weight = old.prior.content.weight[:, :, 0]
+    weight, bias = old.prior.content.weight[:, :, 0], old.prior.content.bias
+    assert bias is not None and new.prior.content.bias is not None
     new.prior.content.weight.copy_((weight @ linear.T)[:, :, None])
-    new.prior.content.bias.copy_(old.prior.content.bias + weight @ constant)  # type: ignore[operator]
+    new.prior.content.bias.copy_(bias + weight @ constant)
 
 
 def _nearest_map(inputs: Tensor, outputs: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
