@@ -14,11 +14,12 @@ from pathlib import Path
 import torch
 from pydantic import Field
 
-from ar.alignment import forward_sum, text_attention, watch_attention
+from ar.alignment import text_attention
 from ar.data import CODE_RATE, Collate, Utterance
 from ar.decode import Item, generate_batch
-from ar.loss import Batch, teacher_forced
+from ar.loss import Batch
 from ar.model import Text2SemanticDecoder
+from ar.reading import attention_inputs, path_cost
 from ar.sampling import GenerateOptions
 from gpt_sovits.core.config import Strict
 from gpt_sovits.core.errors import DatasetError
@@ -87,25 +88,13 @@ def misalignment(model: Text2SemanticDecoder, batch: Batch, heads: Sequence[Head
     Infinite where a row has fewer codes than phones: no such path exists.
     """
     layers = sorted({layer for layer, _ in heads})
-    with watch_attention(model, layers) as seen:
-        teacher_forced(model, batch)
-    watched = dict(zip(layers, seen, strict=True))
-    found = []
-    for row, (phones, codes) in enumerate(zip(batch.phone_lengths.tolist(), batch.code_lengths.tolist(), strict=True)):
-        bert = None if batch.bert is None else batch.bert[row : row + 1, :, :phones]
-        lengths = batch.phone_lengths[row : row + 1], batch.code_lengths[row : row + 1]
-        one = Batch(
-            batch.phones[row : row + 1, :phones], lengths[0], batch.codes[row : row + 1, :codes], lengths[1], bert
-        )
-        text = batch.phones.shape[1]
-        costs = []
-        for layer, head in heads:
-            attention, x = watched[layer]
-            mine = torch.cat((x[row : row + 1, :phones], x[row : row + 1, text : text + codes]), 1)
-            nats = forward_sum(text_attention(attention, mine, one, head), one).item() * phones
-            costs.append(nats / codes if codes >= phones else math.inf)
-        found.append(costs)
-    return found
+    watched = dict(zip(layers, attention_inputs(model, batch, layers), strict=True))
+    maps = torch.stack([text_attention(*watched[layer], batch, head) for layer, head in heads], 1)
+    lengths = zip(batch.phone_lengths.tolist(), batch.code_lengths.tolist(), strict=True)
+    return [
+        [path_cost(one[None, :codes, :phones]) * phones / codes for one in row]
+        for row, (phones, codes) in zip(maps, lengths, strict=True)
+    ]
 
 
 def reading_heads(

@@ -6,6 +6,7 @@ twice or babble leave such heads without a monotonic way through the phones, and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,35 +47,45 @@ def reading_costs(
     lengths = torch.tensor([len(row) for row in said], device=prefix.phones.device)
     padded = torch.nn.utils.rnn.pad_sequence(said, batch_first=True)
     batch = Batch(prefix.phones, prefix.phone_lengths, padded, lengths, prefix.bert)
-    watched = torch.stack([text_attention(a, x, batch, model.config.reading_head) for a, x in _seen(model, batch)])
+    seen = attention_inputs(model, batch, model.config.reading_layers)
+    watched = torch.stack([text_attention(a, x, batch, model.config.reading_head) for a, x in seen])
     return [
-        _cost(watched[:, row, start : start + len(new), skip:phones])
+        path_cost(watched[:, row, start : start + len(new), skip:phones])
         for row, (start, new, skip, phones) in enumerate(
             zip(prefix.code_lengths.tolist(), codes, prompts, prefix.phone_lengths.tolist(), strict=True)
         )
     ]
 
 
-def _seen(model: Text2SemanticDecoder, batch: Batch) -> list[tuple[SelfAttention, Tensor]]:
-    """The reading layers' attention with its input; without hooks, as others may be using the model meanwhile."""
+def attention_inputs(
+    model: Text2SemanticDecoder, batch: Batch, layers: Sequence[int]
+) -> list[tuple[SelfAttention, Tensor]]:
+    """The attention of these layers, in order, with its input [b, n+t, c].
+
+    Unlike `watch_attention` it leaves no mark on the model, which others may be using meanwhile.
+    """
     n, t = batch.phones.shape[1], batch.codes.shape[1]
     allowed = prefix_mask(filled(batch.phone_lengths, n), filled(batch.code_lengths, t))[:, None]
-    x = torch.cat((model.embed_text(batch.phones, batch.bert), model.embed_codes(batch.codes)), 1)
-    layers: list[Any] = list(model.layers)
+    codes = torch.where(filled(batch.code_lengths, t), batch.codes, 0)
+    x = torch.cat((model.embed_text(batch.phones, batch.bert), model.embed_codes(codes)), 1)
+    modules: list[Any] = list(model.layers)
     seen = []
-    for index in range(max(model.config.reading_layers) + 1):
-        if index in model.config.reading_layers:
-            seen.append((layers[index].attention, x))
-        x = layers[index](x, allowed)
+    for index in range(max(layers) + 1):
+        if index in layers:
+            seen.append((modules[index].attention, x))
+        x = modules[index](x, allowed)
     return seen
 
 
-def _cost(log_attention: Tensor) -> float:
-    """Of one text: [layers, t, n] -> mean over the layers, in nats per phone."""
-    layers, t, n = log_attention.shape
+def path_cost(log_attention: Tensor) -> float:
+    """Negative log-likelihood of the monotonic ways through one text [heads, t, n]: nats per phone, mean over heads.
+
+    Infinite where there are fewer codes than phones: no such way exists.
+    """
+    heads, t, n = log_attention.shape
     if t < n:
-        return float("inf")  # fewer codes than phones: something was left out
+        return math.inf
     frames = F.pad(log_attention, (1, 0), value=BLANK).log_softmax(-1).transpose(0, 1)
-    steps = torch.arange(1, n + 1).expand(layers, -1)
-    whole = torch.full((layers,), t), torch.full((layers,), n)
+    steps = torch.arange(1, n + 1).expand(heads, -1)
+    whole = torch.full((heads,), t), torch.full((heads,), n)
     return float(F.ctc_loss(frames.float().cpu(), steps, *whole, blank=0))

@@ -1,4 +1,4 @@
-"""What is known of the published stage 2 networks, for files that lost their configuration."""
+"""The published stage 2 networks: which a file is of, and the configuration that public files carry."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
+
+from gpt_sovits.core.config import load_config
+from gpt_sovits.core.errors import CheckpointError
+from sovits.config import ConvHead, ResidualBlocks, SynthesizerConfig
 
 V1_PHONES = 322
 
@@ -19,27 +23,38 @@ def family_of(tensors: Mapping[str, Tensor]) -> str:
     return "v1" if table is not None and table.shape[0] == V1_PHONES else "v2"
 
 
-def model_of(family: str) -> dict[str, Any]:
-    """The `model` section that the published files of a family carry, for a file that has none."""
-    plus, pro = family == "v2ProPlus", family in ("v2Pro", "v2ProPlus")
+def public_model(config: SynthesizerConfig, family: str) -> dict[str, Any]:
+    """The `model` section of a public stage 2 file.
+
+    Raises:
+        CheckpointError: the public network has no such form.
+    """
+    generator, blocks = config.generator, config.generator.blocks
+    if not isinstance(blocks, ResidualBlocks) or not isinstance(generator.head, ConvHead) or generator.widths:
+        raise CheckpointError("its generator has blocks or a head that the public network does not have")
     return {
-        "inter_channels": 192,
-        "hidden_channels": 192,
-        "filter_channels": 768,
-        "n_heads": 2,
-        "n_layers": 6,
-        "kernel_size": 3,
-        "p_dropout": 0.0 if pro else 0.1,
+        "inter_channels": config.inter,
+        "hidden_channels": config.hidden,
+        "filter_channels": config.prior.filter,
+        "n_heads": config.prior.heads,
+        "n_layers": config.prior.text_layers,
+        "kernel_size": config.prior.kernel,
+        "p_dropout": config.prior.dropout,
         "resblock": "1",
-        "resblock_kernel_sizes": [3, 7, 11],
-        "resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
-        "upsample_rates": [10, 8, 2, 2, 2],
-        "upsample_initial_channel": 768 if plus else 512,
-        "upsample_kernel_sizes": [20 if plus else 16, 16, 8, 2, 2],
+        "resblock_kernel_sizes": list(blocks.kernels),
+        "resblock_dilation_sizes": [list(row) for row in blocks.dilations],
+        "upsample_rates": list(generator.rates),
+        "upsample_initial_channel": generator.channels,
+        "upsample_kernel_sizes": list(generator.kernels),
         "n_layers_q": 3,
         "use_spectral_norm": False,
-        "gin_channels": 1024 if pro else 512,
+        "gin_channels": config.style.width,
         "semantic_frame_rate": "25hz",
         "freeze_quantizer": True,
         "version": family,
     }
+
+
+def model_of(family: str) -> dict[str, Any]:
+    """The `model` section that the published files of a family carry, for a file that has none."""
+    return public_model(load_config(SynthesizerConfig, f"model/{family.lower()}"), family)

@@ -6,7 +6,8 @@ from typing import Any
 
 from ar.config import Text2SemanticConfig
 from gpt_sovits.core.errors import CheckpointError
-from sovits.config import ConvHead, ResidualBlocks, SynthesizerConfig
+from sovits.config import SynthesizerConfig
+from sovits.published import public_model
 
 
 def s1_model(config: Text2SemanticConfig) -> dict[str, Any]:
@@ -49,38 +50,6 @@ def s1_config(config: Text2SemanticConfig) -> dict[str, Any]:
     }
 
 
-def s2_model(config: SynthesizerConfig, family: str) -> dict[str, Any]:
-    """The `model` section of a public stage 2 file.
-
-    Raises:
-        CheckpointError: the public network has no such form.
-    """
-    generator, blocks = config.generator, config.generator.blocks
-    if not isinstance(blocks, ResidualBlocks) or not isinstance(generator.head, ConvHead) or generator.widths:
-        raise CheckpointError("its generator has blocks or a head that the public network does not have")
-    return {
-        "inter_channels": config.inter,
-        "hidden_channels": config.hidden,
-        "filter_channels": config.prior.filter,
-        "n_heads": config.prior.heads,
-        "n_layers": config.prior.text_layers,
-        "kernel_size": config.prior.kernel,
-        "p_dropout": config.prior.dropout,
-        "resblock": "1",
-        "resblock_kernel_sizes": list(blocks.kernels),
-        "resblock_dilation_sizes": [list(row) for row in blocks.dilations],
-        "upsample_rates": list(generator.rates),
-        "upsample_initial_channel": generator.channels,
-        "upsample_kernel_sizes": list(generator.kernels),
-        "n_layers_q": 3,
-        "use_spectral_norm": False,
-        "gin_channels": config.style.width,
-        "semantic_frame_rate": "25hz",
-        "freeze_quantizer": True,
-        "version": family,
-    }
-
-
 def s2_config(config: SynthesizerConfig, family: str) -> dict[str, Any]:
     """A whole public stage 2 configuration."""
     spectrogram = config.spectrogram
@@ -117,7 +86,7 @@ def s2_config(config: SynthesizerConfig, family: str) -> dict[str, Any]:
             "n_speakers": 300,
             "cleaned_text": True,
         },
-        "model": s2_model(config, family),
+        "model": public_model(config, family),
         "content_module": "cnhubert",
         "version": family,
     }

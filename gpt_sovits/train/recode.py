@@ -24,15 +24,14 @@ from gpt_sovits.core.bundle import Bundle, find_model
 from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import AudioError, ConfigError, DatasetError
 from gpt_sovits.train.bundle import install_part
+from gpt_sovits.train.content import TAIL
+from gpt_sovits.train.s2 import JUDGES
 from sovits import Synthesizer, load_sovits, save_sovits
 
 log = logging.getLogger(__name__)
 
-TAIL = 80
-"""Samples a HuBERT stack needs beyond its last hop."""
 RARE = 0.05
 """Weight, in frames, of the overall mixture: what a code is taken for that was never heard."""
-JUDGES = "s2_discriminator.safetensors"
 
 
 @dataclass(frozen=True, slots=True)

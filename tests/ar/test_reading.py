@@ -10,7 +10,7 @@ import torch
 from ar import Item, Text2SemanticConfig, Text2SemanticDecoder
 from ar.alignment import text_attention, watch_attention
 from ar.loss import Batch, teacher_forced
-from ar.reading import _cost, reading_costs
+from ar.reading import path_cost, reading_costs
 
 
 def attention(path: list[int], phones: int) -> torch.Tensor:
@@ -21,12 +21,12 @@ def attention(path: list[int], phones: int) -> torch.Tensor:
 
 
 def test_a_straight_reading_costs_least() -> None:
-    straight = _cost(attention([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], 5))
-    skipped = _cost(attention([0, 0, 0, 1, 1, 1, 4, 4, 4, 4], 5))
-    repeated = _cost(attention([0, 1, 2, 3, 1, 2, 3, 4, 4, 4], 5))
-    early = _cost(attention([0, 0, 0, 0, 1, 1, 1, 2, 2, 2], 5))
+    straight = path_cost(attention([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], 5))
+    skipped = path_cost(attention([0, 0, 0, 1, 1, 1, 4, 4, 4, 4], 5))
+    repeated = path_cost(attention([0, 1, 2, 3, 1, 2, 3, 4, 4, 4], 5))
+    early = path_cost(attention([0, 0, 0, 0, 1, 1, 1, 2, 2, 2], 5))
     assert straight < min(skipped, repeated, early) - 0.3
-    assert _cost(attention([0, 1], 5)) == math.inf
+    assert path_cost(attention([0, 1], 5)) == math.inf
 
 
 def model(**settings: object) -> Text2SemanticDecoder:
@@ -50,7 +50,7 @@ def test_only_the_new_text_and_the_new_codes_count() -> None:
         with watch_attention(reader, (1, 2)) as seen:
             teacher_forced(reader, alone)
         maps = torch.cat([text_attention(a, x, alone, 1) for a, x in seen])
-        expected.append(_cost(maps[:, p:, m:]))
+        expected.append(path_cost(maps[:, p:, m:]))
     assert reading_costs(reader, items, codes, said) == pytest.approx(expected, rel=1e-4)
 
 
