@@ -46,6 +46,7 @@ def main() -> None:
     items = data.train.utterances
     print("| what | value |\n|---|---:|")
     _use(items)
+    _time(items)
     _speakers(items, read_speakers(given.listing))
     centres = load_sovits(bundle.need("s2")).quantizer.codebook
     _phones(items, load_text2semantic(bundle.need("s1")).eval(), centres, given.utterances)
@@ -57,6 +58,16 @@ def _use(items: Sequence[Utterance]) -> None:
     perplexity = (-(shares * shares.clamp(min=1e-12).log()).sum()).exp()
     print(f"| codes used, of {CODES} | {(counts > 0).float().mean():.1%} |")
     print(f"| perplexity of the codes | {perplexity:.0f} |")
+
+
+def _time(items: Sequence[Utterance], longest: int = 100) -> None:
+    """How much a code tells of where it stands in its recording; silence at the ends is a part of that."""
+    codes = torch.tensor([code for item in items for code in item.codes[:longest]])
+    times = torch.tensor([float(t) for item in items for t in range(len(item.codes[:longest]))])
+    counts = torch.bincount(codes, minlength=CODES).clamp(min=1)
+    means = torch.zeros(CODES).index_add_(0, codes, times) / counts
+    told = 1 - (times - means[codes]).square().mean() / times.var()
+    print(f"| share of the variance of the time, in the first {longest} codes, that a code tells | {told:.1%} |")
 
 
 def _speakers(items: Sequence[Utterance], speakers: dict[str, str]) -> None:
