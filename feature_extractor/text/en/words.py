@@ -13,7 +13,7 @@ _VOICELESS = {"P", "T", "K", "F", "TH"}
 _SIBILANT = {"S", "Z", "SH", "ZH", "CH", "JH"}
 _INITIALISMS = {
     "AI", "AM", "PM", "US", "IT", "UK", "EU", "UN", "TV", "ID", "PC", "CD", "DVD", "WHO", "IRS", "CIA", "FBI", "USA",
-    "ATM", "CEO", "CFO", "CTO", "HR", "PR", "VIP", "DIY", "FAQ", "HIV", "MS", "BC", "IQ", "IP", "OS", "PE", "IOS", "UI",
+    "ATM", "CFO", "CTO", "HR", "PR", "VIP", "DIY", "FAQ", "HIV", "MS", "BC", "IQ", "IP", "OS", "PE", "IOS", "UI",
     "ER", "DC", "LA", "LED", "EST", "SAT", "CST", "LAN", "ISO", "DOS", "NY", "JFK",
 }  # fmt: skip
 """Read letter by letter when in capitals, although the dictionary knows a word of that spelling."""
