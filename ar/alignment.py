@@ -1,10 +1,4 @@
-"""A training-time guide: some attention heads are taught to read the text from left to right.
-
-A small decoder-only model trained on few hours finds the alignment of codes and phones late, if at all. The
-forward-sum objective (Badlani et al. 2022, "One TTS alignment to rule them all") asks that a head's attention over
-the phones admit a monotonic path through all of them; a diagonal prior (Tachibana et al. 2018) helps it to start.
-Nothing changes at inference.
-"""
+"""The guide of stage 1 training, see `gpt_sovits.core.alignment`: some attention heads are taught to read the text."""
 
 from __future__ import annotations
 
@@ -21,10 +15,7 @@ from ar.attention import SelfAttention
 from ar.config import AlignmentConfig
 from ar.loss import Batch, TrainingOutput, training_loss
 from ar.model import Text2SemanticDecoder, filled
-
-OUTSIDE = -1e4
-BLANK = -8.0
-"""Log-weight of the path's blank before normalisation: rarely taken."""
+from gpt_sovits.core.alignment import OUTSIDE, diagonal_prior, forward_sum
 
 
 @contextmanager
@@ -63,27 +54,13 @@ def text_attention(attention: SelfAttention, x: Tensor, batch: Batch, head: int 
     return scores.masked_fill(~filled(batch.phone_lengths, n)[:, None], OUTSIDE).log_softmax(-1)
 
 
-def diagonal_prior(batch: Batch, spread: float) -> Tensor:
-    """Log-prior [b, t, n] that falls off away from the diagonal; `spread` in shares of the text."""
-    n, t = batch.phones.shape[1], batch.codes.shape[1]
-    column = torch.arange(n, device=batch.phones.device) / batch.phone_lengths[:, None]
-    row = torch.arange(t, device=batch.phones.device) / batch.code_lengths[:, None]
-    return -((row[:, :, None] - column[:, None]) ** 2) / (2 * spread**2)
-
-
-def forward_sum(log_attention: Tensor, batch: Batch) -> Tensor:
-    """Mean over the batch of the negative log-likelihood, per phone, of all monotonic paths through the text."""
-    frames = F.pad(log_attention, (1, 0), value=BLANK).log_softmax(-1).transpose(0, 1)
-    steps = torch.arange(1, frames.shape[-1], device=frames.device).expand(frames.shape[1], -1)
-    return F.ctc_loss(frames, steps, batch.code_lengths, batch.phone_lengths, blank=0, zero_infinity=True)
-
-
 def alignment_loss(
     seen: Sequence[tuple[SelfAttention, Tensor]], batch: Batch, head: int = 0, spread: float = 0.15
 ) -> Tensor:
     """Mean forward-sum loss of the watched layers."""
-    prior = diagonal_prior(batch, spread)
-    return torch.stack([forward_sum(text_attention(a, x, batch, head) + prior, batch) for a, x in seen]).mean()
+    lengths, shape = (batch.code_lengths, batch.phone_lengths), (batch.codes.shape[1], batch.phones.shape[1])
+    prior = diagonal_prior(shape, *lengths, spread)
+    return torch.stack([forward_sum(text_attention(a, x, batch, head) + prior, *lengths) for a, x in seen]).mean()
 
 
 def guided_loss(

@@ -14,11 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ar.alignment import BLANK, text_attention
+from ar.alignment import text_attention
 from ar.attention import SelfAttention
 from ar.items import Item, check, collate
 from ar.loss import Batch
 from ar.model import Text2SemanticDecoder, filled, prefix_mask
+from gpt_sovits.core.alignment import BLANK
 
 
 @torch.inference_mode()

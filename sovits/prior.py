@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gpt_sovits.core.alignment import OUTSIDE
 from sovits.config import SynthesizerConfig
 from sovits.transformer import Encoder
 
@@ -27,6 +28,13 @@ class CrossAttention(nn.Module):
         key, value = (p(memory).view(b, self.heads, c // self.heads, -1).mT for p in (self.key, self.value))
         mixed = F.scaled_dot_product_attention(query, key, value, memory_mask[:, :, None] > 0)
         return self.output(mixed.mT.reshape(b, c, f))
+
+    def log_weights(self, x: Tensor, memory: Tensor, memory_mask: Tensor, head: int) -> Tensor:
+        """One head's log-attention [b, f, n] over `memory`, in full precision."""
+        width = x.shape[1] // self.heads
+        rows = slice(head * width, (head + 1) * width)
+        scores = self.query(x)[:, rows].float().mT @ self.key(memory)[:, rows].float() * width**-0.5
+        return scores.masked_fill(memory_mask == 0, OUTSIDE).log_softmax(-1)
 
 
 class TextFusion(nn.Module):

@@ -104,6 +104,16 @@ class LossWeights(Strict):
         return self.kl * (self.kl_start + (1 - self.kl_start) * share)
 
 
+class AlignmentConfig(Strict):
+    """A head of the cross attention that is taught to read from left to right, see `sovits.alignment`."""
+
+    head: int = Field(default=0, ge=0)
+    weight: float = Field(default=1.0, gt=0)
+    """Factor on the loss in nats per phone."""
+    spread: float | None = Field(default=0.2, gt=0)
+    """Width of the diagonal prior, in shares of the text; None: no prior."""
+
+
 class SynthesizerTaskConfig(Strict):
     """How the second stage is trained; the defaults are the public recipe."""
 
@@ -122,7 +132,11 @@ class SynthesizerTaskConfig(Strict):
     """Steps of plain reconstruction before the discriminators join."""
     adversarial_frames: int | None = Field(default=None, gt=0)
     """Frames of each segment that the discriminators hear, a random window; None: all. They cost half of a step."""
+    pieces: int = Field(default=1, gt=0)
+    """Parts that a batch is computed in, one after the other: large batches in little memory (accumulation)."""
     weights: LossWeights = LossWeights()
+    alignment: AlignmentConfig | None = None
+    """For training from few hours; wants whole utterances (`data.max_frames=null`)."""
     clip: float | None = None
     """Largest gradient norm of either step; None: gradients are used as they are."""
     average: float | None = None
@@ -138,3 +152,9 @@ class SynthesizerTrainingConfig(Tuning):
     freeze_quantizer: bool = True
     """Leave the projection and the codebook that make the semantic codes as they are. Training them changes what the
     codes mean: the folder's codes and the first stage then have to be made again."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> SynthesizerTrainingConfig:
+        if self.task.alignment is not None and self.data.max_frames is not None:
+            raise ValueError("task.alignment follows the text of whole utterances: set data.max_frames=null")
+        return self

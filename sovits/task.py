@@ -22,6 +22,7 @@ from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import ConfigError
 from gpt_sovits.core.health import Health, free_memory
 from gpt_sovits.core.tuning import Tuning, parameter_groups
+from sovits.alignment import alignment_loss, watch_cross_attention
 from sovits.batch import Batch
 from sovits.discriminator import Discriminator
 from sovits.loss import (
@@ -78,9 +79,10 @@ class SynthesizerTask(LightningModule):
         if config.weights.speaker and (listen is None or model.config.speaker is None):
             raise ConfigError("task.weights.speaker is for models with a speaker encoder: set it to 0 for this one")
         self._output: TrainingOutput | None = None
+        self._read: Tensor | None = None
         self._judged: slice | None = None
         self.steps = self.begun[0].epochs * steps_per_epoch if begun else 0
-        self.health = Health("lower task.rate, or set task.clip")
+        self.health = Health("lower task.rate, or set task.clip", pieces=config.pieces)
         if model.config.quantizer.frozen:
             model.content.requires_grad_(False)
             model.quantizer.requires_grad_(False)
@@ -153,6 +155,10 @@ class SynthesizerTask(LightningModule):
         }
         if weights.spectral:
             losses["spectral"] = weights.spectral * spectral_loss(real[:, 0], fake[:, 0], weights.spectral_resolutions)
+        guide = self.config.alignment
+        if guide is not None and self._read is not None:
+            misread = alignment_loss(self._read, batch.spec_lengths, batch.phone_lengths, guide.spread)
+            losses["alignment"] = guide.weight * misread
         if self.listen is not None and weights.speaker and batch.speaker is not None:
             losses["speaker"] = weights.speaker * speaker_loss(batch.speaker, self.listen(fake[:, 0]))
         if judged is not None:
@@ -198,7 +204,11 @@ class SynthesizerTask(LightningModule):
     def _reconstruct(self, piece: Piece) -> TrainingOutput:
         batch = piece.batch
         inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths, batch.speaker)
-        return self.model(*inputs, noise=piece.noise, start=piece.start)
+        attention, guide = self.model.prior.fusion.attention, self.config.alignment
+        with watch_cross_attention(attention) as seen:
+            output: TrainingOutput = self.model(*inputs, noise=piece.noise, start=piece.start)
+        self._read = None if guide is None else attention.log_weights(*seen[0], guide.head)
+        return output
 
     def _judge(self, piece: Piece) -> dict[str, Tensor]:
         """The discriminators' loss. The pass through the generator is kept for its own step where memory allows."""

@@ -29,14 +29,15 @@ class Health:
         scale: factor on the losses before the backward pass, taken off the gradients after it; halved after a fault. A
             start above 1 is for float16, whose small gradients vanish otherwise; it may be too high at first.
         ceiling: what the scale may grow to.
+        pieces: parts that a batch is computed in from the start.
     """
 
-    def __init__(self, remedy: str, most: int = 20, scale: float = 1.0, ceiling: float = 1.0) -> None:
+    def __init__(self, remedy: str, most: int = 20, scale: float = 1.0, ceiling: float = 1.0, pieces: int = 1) -> None:
         self.remedy = remedy
         self.most = most
         self.scale = scale
         self.ceiling = ceiling
-        self.pieces = 1
+        self.pieces = self._asked = pieces
         """How many parts a batch is computed in."""
         self.passed_over = 0
         self.names: Counter[str] = Counter()
@@ -112,7 +113,7 @@ class Health:
         if self.passed_over:
             named = [name for name, _ in self.names.most_common()]
             told.append(f"{self.passed_over} batches were passed over, not being finite; they held {_few(named)}")
-        if self.pieces > 1:
+        if self.pieces > self._asked:
             told.append(f"memory did not suffice for whole batches: each was computed in {self.pieces} pieces")
         return told
 
@@ -127,7 +128,8 @@ class Health:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.scale, self.pieces, self.passed_over = state["scale"], state["pieces"], state["passed_over"]
+        self.scale, self.passed_over = state["scale"], state["passed_over"]
+        self.pieces = max(self._asked, state["pieces"])
         self.names, self._good = Counter(state["names"]), state["good"]
         self._row = [tuple(names) for names in state["row"]]
 

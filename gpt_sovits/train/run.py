@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -13,6 +14,7 @@ import torch.distributed as dist
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.plugins.precision import Precision
 from torch import nn
 
 from ar.data import Text2SemanticDataModule
@@ -37,6 +39,8 @@ Task = Text2SemanticTask | SynthesizerTask
 Data = Text2SemanticDataModule | SynthesizerDataModule
 FIGURES = {"s1": "loss", "s2": "train/mel_distance"}
 """The training figure that is told and watched."""
+FLOAT16_SCALE = 2.0**16
+"""Of the losses at first; halved while it is too high."""
 C = TypeVar("C", bound=Strict)
 
 
@@ -143,6 +147,8 @@ def fit(
     watch = Watch(f"stage {stage[1]}", FIGURES[stage], run, epochs, progress, best)
     # The best come first: what they know goes into the checkpoint of the same step.
     callbacks = [SeedEachBatch(run.seed), *([] if best is None else [best]), progress, watch]
+    if run.precision == "float16":
+        task.health.scale = task.health.ceiling = FLOAT16_SCALE
     trainer = _trainer(stage, out, run, epochs, device, callbacks, bool(held))
     earlier = checkpoint if resume and checkpoint.is_file() else None
     if earlier is not None:
@@ -186,7 +192,7 @@ def _trainer(
         num_nodes=run.nodes if several else 1,
         strategy=Replicas(run, local) if several else "auto",
         use_distributed_sampler=False,  # the samplers share out by themselves, and repeat nothing in validation
-        precision="bf16-mixed" if _half(run, place) else "32-true",
+        **_precision(run, place),
         max_epochs=-1 if run.max_steps is not None else epochs,
         min_epochs=0,
         callbacks=[*callbacks, *bar],
@@ -202,7 +208,24 @@ def _trainer(
     )
 
 
-def _half(run: RunConfig, place: torch.device) -> bool:
-    if run.precision == "auto":
-        return place.type == "cuda" and torch.cuda.is_bf16_supported()
-    return run.precision == "bfloat16"
+class Float16(Precision):
+    """Computes in float16; the scale of the losses is the task's own, see `Health`."""
+
+    precision = "16-mixed"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    @contextmanager
+    def forward_context(self) -> Iterator[None]:
+        with torch.autocast(self.kind, torch.float16):
+            yield
+
+
+def _precision(run: RunConfig, place: torch.device) -> dict[str, Any]:
+    """What the trainer is told of it."""
+    if run.precision == "float16":
+        return {"plugins": [Float16(place.type)]}
+    able = place.type == "cuda" and torch.cuda.is_bf16_supported()
+    half = run.precision == "bfloat16" or (run.precision == "auto" and able)
+    return {"precision": "bf16-mixed" if half else "32-true"}
