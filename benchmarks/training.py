@@ -179,7 +179,8 @@ class PlainStage2:
         real_mel = slice_segments(spectrogram_to_mel(spec, self.mel), output.start, segment)
         truth, fake = self.judges(real), self.judges(output.wave)
         loss = 45 * mel_loss(real_mel, mel_spectrogram(output.wave[:, 0], self.mel))
-        loss = loss + kl_loss(output.z_prior, output.posterior_log, output.prior_mean, output.prior_log, output.mask)
+        prior = output.prior
+        loss = loss + kl_loss(prior.z, output.posterior_log, prior.mean, prior.log_deviation, output.mask)
         loss = loss + feature_loss([v.features for v in truth], [v.features for v in fake])
         self._step(0, loss + adversarial_loss([v.score for v in fake]), self.network)
 

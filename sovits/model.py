@@ -7,6 +7,7 @@ prior reads quantized content features and phonemes, as in the public GPT-SoVITS
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,29 +25,41 @@ from sovits.style import SpeakerBranch, StyleEncoder
 from sovits.weightnorm import take_off
 
 FRAMES_PER_CODE = 2
+GARBLED = 3
+"""Codes that are replaced at a time: about a phone."""
+Learned = Literal["all", "prior", "generator"]
+"""What a training teaches: prior is what codes and text tell of the latent (prior encoder and flow)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorOutput:
+    """What codes and text tell of the latent."""
+
+    z: Tensor
+    """The posterior's sample in prior space [b, c, f]."""
+    mean: Tensor
+    log_deviation: Tensor
+    commitment: Tensor
+    """Quantizer loss, 0 when the quantizer is frozen."""
+    quantized: Tensor
+    """Code vectors, one per frame [b, c, f]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOutput:
-    """What the losses need from one forward pass."""
+    """What the losses need from one forward pass; what is not learned is None."""
 
-    wave: Tensor
+    wave: Tensor | None
     """Generated segments [b, 1, w]."""
     start: Tensor
     """First frame of each segment [b]."""
     mask: Tensor
     """[b, 1, f]"""
     z: Tensor
-    """Posterior sample [b, c, f]; `z_prior` is the same in prior space."""
-    z_prior: Tensor
-    prior_mean: Tensor
-    prior_log: Tensor
+    """Posterior sample [b, c, f]."""
     posterior_mean: Tensor
     posterior_log: Tensor
-    commitment: Tensor
-    """Quantizer loss, 0 when the quantizer is frozen."""
-    quantized: Tensor
-    """Code vectors, one per frame [b, c, f]."""
+    prior: PriorOutput | None
 
 
 class Synthesizer(nn.Module):
@@ -217,6 +230,8 @@ class Synthesizer(nn.Module):
         speaker: Tensor | None = None,
         noise: Tensor | None = None,
         start: Tensor | None = None,
+        learn: Learned = "all",
+        code_noise: float = 0.0,
     ) -> TrainingOutput:
         """One training pass: reconstruct a random segment of each utterance.
 
@@ -229,32 +244,42 @@ class Synthesizer(nn.Module):
             speaker: speaker embedding [b, e]; needed exactly when the model has a speaker branch.
             noise: standard normal [b, inter, f] for the posterior; drawn when None.
             start: uniform draws in [0, 1) [b] that place the segments; drawn when None.
+            learn: prior: make no wave; generator: leave out prior and flow.
+            code_noise: chance that some codes are replaced by random ones, which only the text can tell.
         """
         if self.posterior is None:
             raise ValueError("this model was loaded without its posterior encoder, which training needs")
         mask = _mask(spec_lengths, spec.shape[-1]).to(spec.dtype)
         style = self._style(spec, mask, speaker)
-        quantized, commitment = self._quantize(hubert, spec.shape[-1])
         text_mask = _mask(phone_lengths, phones.shape[-1]).to(spec.dtype)
-        features = self.prior.features(quantized, mask, phones, text_mask, self._prior_style(style))
-        prior_mean, prior_log = self.prior.distribution(features, mask)
+        if learn != "generator":
+            quantized, commitment = self._quantize(hubert, spec.shape[-1])
+            if code_noise:
+                quantized = self.quantizer.garble(quantized, code_noise, GARBLED * FRAMES_PER_CODE)
+            features = self.prior.features(quantized, mask, phones, text_mask, self._prior_style(style))
+            mean, log_deviation = self.prior.distribution(features, mask)
         # The posterior sees the style without training it: the style is to serve the speaking path.
         posterior_mean, posterior_log = self.posterior(spec, mask, style.detach())
         noise = torch.randn_like(posterior_mean) if noise is None else noise
         z = (posterior_mean + noise * posterior_log.exp()) * mask
         first = self._segment_starts(spec_lengths, start)
+        prior = None
+        if learn != "generator":
+            prior = PriorOutput(
+                z=self.flow(z, mask, style),
+                mean=mean,
+                log_deviation=log_deviation,
+                commitment=commitment,
+                quantized=quantized,
+            )
         return TrainingOutput(
-            wave=self.generator(slice_segments(z, first, self.config.segment), style),
+            wave=None if learn == "prior" else self.generator(slice_segments(z, first, self.config.segment), style),
             start=first,
             mask=mask,
             z=z,
-            z_prior=self.flow(z, mask, style),
-            prior_mean=prior_mean,
-            prior_log=prior_log,
             posterior_mean=posterior_mean,
             posterior_log=posterior_log,
-            commitment=commitment,
-            quantized=quantized,
+            prior=prior,
         )
 
     def _check_sentence(

@@ -46,6 +46,14 @@ class SemanticQuantizer(nn.Module):
         """Code vectors [b, c, t] of `codes` [b, t]."""
         return self.codebook[codes].mT
 
+    def garble(self, quantized: Tensor, chance: float, span: int) -> Tensor:
+        """Replace vectors [b, c, t] by that of a random code, so many in a row; drawn from torch's global generator."""
+        b, _, t = quantized.shape
+        shape, device = (b, -(-t // span)), quantized.device
+        chosen = (torch.rand(shape, device=device) < chance).repeat_interleave(span, 1)[:, None, :t]
+        codes = torch.randint(self.config.codes, shape, device=device).repeat_interleave(span, 1)[:, :t]
+        return torch.where(chosen, self.decode(codes).to(quantized), quantized)
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Quantized vectors [b, c, t], codes [b, t] and commitment loss of `x` [b, c, t].
 

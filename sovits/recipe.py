@@ -12,6 +12,7 @@ from gpt_sovits.core.config import Strict
 from gpt_sovits.core.tuning import Tuning
 from sovits.config import DiscriminatorConfig
 from sovits.loss import RESOLUTIONS
+from sovits.model import Learned
 
 
 class SynthesizerDataConfig(Strict):
@@ -132,6 +133,14 @@ class SynthesizerTaskConfig(Strict):
     """Steps of plain reconstruction before the discriminators join."""
     adversarial_frames: int | None = Field(default=None, gt=0)
     """Frames of each segment that the discriminators hear, a random window; None: all. They cost half of a step."""
+    learn: Learned = "all"
+    """prior: what codes and text tell of the latent (prior encoder and flow), in a fraction of the time, as no wave is
+    made. generator: the latent to a wave, with its discriminators. Either leaves the rest as it is; they can be taught
+    one after the other, or side by side from the same weights."""
+    code_noise: float = Field(default=0.0, ge=0, lt=1)
+    """Chance that the prior reads random codes, three at a time, in place of right ones. Right codes tell all that is
+    said, and a prior that has read no others does not listen to the text; those of stage 1, or of a voice never heard,
+    are not always right."""
     pieces: int = Field(default=1, gt=0)
     """Parts that a batch is computed in, one after the other: large batches in little memory (accumulation)."""
     weights: LossWeights = LossWeights()

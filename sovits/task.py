@@ -41,6 +41,8 @@ from sovits.recipe import SynthesizerTaskConfig
 from sovits.training_state import NetworkState
 
 logger = logging.getLogger(__name__)
+LEARNED = {"prior": ("prior", "flow", "bridge"), "generator": ("generator",)}
+"""Parts of the network that each training of a part teaches."""
 
 
 class SynthesizerTask(LightningModule):
@@ -83,6 +85,9 @@ class SynthesizerTask(LightningModule):
         self._judged: slice | None = None
         self.steps = self.begun[0].epochs * steps_per_epoch if begun else 0
         self.health = Health("lower task.rate, or set task.clip", pieces=config.pieces)
+        for name, parameter in model.named_parameters():
+            learns = config.learn == "all" or name.split(".")[0] in LEARNED[config.learn]
+            parameter.requires_grad_(parameter.requires_grad and learns)
         if model.config.quantizer.frozen:
             model.content.requires_grad_(False)
             model.quantizer.requires_grad_(False)
@@ -145,20 +150,20 @@ class SynthesizerTask(LightningModule):
             real: the recording's segments [b, 1, w].
             judged: the samples of them that the discriminators hear; None: they have not joined yet.
         """
-        weights, fake = self.config.weights, output.wave
-        real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
-        kl = kl_loss(output.z_prior, output.posterior_log, output.prior_mean, output.prior_log, output.mask)
-        losses = {
-            "mel": weights.mel * mel_loss(real_mel, self._mel(fake[:, 0])),
-            "kl": weights.kl_at(self.steps) * kl,
-            "commitment": weights.commitment * output.commitment.float(),
-        }
+        weights, fake, losses = self.config.weights, output.wave, {}
+        if fake is not None:
+            real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
+            losses["mel"] = weights.mel * mel_loss(real_mel, self._mel(fake[:, 0]))
+        if output.prior is not None:
+            prior = output.prior
+            kl = kl_loss(prior.z, output.posterior_log, prior.mean, prior.log_deviation, output.mask)
+            losses["kl"] = weights.kl_at(self.steps) * kl
+            losses["commitment"] = weights.commitment * prior.commitment.float()
+            losses.update(self._misread(batch))
+        if fake is None:
+            return losses
         if weights.spectral:
             losses["spectral"] = weights.spectral * spectral_loss(real[:, 0], fake[:, 0], weights.spectral_resolutions)
-        guide = self.config.alignment
-        if guide is not None and self._read is not None:
-            misread = alignment_loss(self._read, batch.spec_lengths, batch.phone_lengths, guide.spread)
-            losses["alignment"] = guide.weight * misread
         if self.listen is not None and weights.speaker and batch.speaker is not None:
             losses["speaker"] = weights.speaker * speaker_loss(batch.speaker, self.listen(fake[:, 0]))
         if judged is not None:
@@ -206,9 +211,19 @@ class SynthesizerTask(LightningModule):
         inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths, batch.speaker)
         attention, guide = self.model.prior.fusion.attention, self.config.alignment
         with watch_cross_attention(attention) as seen:
-            output: TrainingOutput = self.model(*inputs, noise=piece.noise, start=piece.start)
-        self._read = None if guide is None else attention.log_weights(*seen[0], guide.head)
+            output: TrainingOutput = self.model(
+                *inputs, piece.noise, piece.start, self.config.learn, self.config.code_noise
+            )
+        self._read = None if guide is None or not seen else attention.log_weights(*seen[0], guide.head)
         return output
+
+    def _misread(self, batch: Batch) -> dict[str, Tensor]:
+        """How far the guided head is from reading each text once, from left to right."""
+        guide = self.config.alignment
+        if guide is None or self._read is None:
+            return {}
+        loss = alignment_loss(self._read, batch.spec_lengths, batch.phone_lengths, guide.spread)
+        return {"alignment": guide.weight * loss}
 
     def _judge(self, piece: Piece) -> dict[str, Tensor]:
         """The discriminators' loss. The pass through the generator is kept for its own step where memory allows."""
@@ -216,6 +231,7 @@ class SynthesizerTask(LightningModule):
             output = self._reconstruct(piece)
         self._output = output if piece.alone else None
         assert self._judged is not None
+        assert output.wave is not None
         real = self._real(piece.batch, output)
         loss = self.discriminator_loss(real[..., self._judged], output.wave.detach()[..., self._judged])
         return {"discriminator": piece.share * loss}
@@ -304,7 +320,7 @@ class SynthesizerTask(LightningModule):
 
     def _draw_judged(self) -> slice | None:
         """The samples of the segments that the discriminators hear in this step; None: none yet."""
-        if self.steps < self.config.adversarial_start:
+        if self.steps < self.config.adversarial_start or self.config.learn == "prior":
             return None
         samples, hop = self.model.config.segment * self.model.config.spectrogram.hop, self.model.config.spectrogram.hop
         frames = self.config.adversarial_frames

@@ -29,7 +29,7 @@ def test_training_on_it_alone_teaches_the_attention_to_read_in_order() -> None:
     inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths)
     for _ in range(30):
         with watch_cross_attention(model.prior.fusion.attention) as seen:
-            model(*inputs)
+            model(*inputs, learn="prior")
         read = model.prior.fusion.attention.log_weights(*seen[0], head=0)
         loss = alignment_loss(read, batch.spec_lengths, batch.phone_lengths)
         optimizer.zero_grad()

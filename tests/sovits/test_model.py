@@ -122,7 +122,8 @@ def test_flow_and_its_reverse_cancel(model: Synthesizer) -> None:
 def test_every_parameter_learns(overrides: tuple[str, ...]) -> None:
     model = fresh("quantizer.frozen=false", *overrides).train()
     output = model(**batch(model))
-    losses = (output.wave, output.z_prior, output.prior_mean, output.prior_log, output.commitment)
+    prior = output.prior
+    losses = (output.wave, prior.z, prior.mean, prior.log_deviation, prior.commitment)
     sum(x.square().mean() for x in losses).backward()
     without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert without == []
@@ -134,7 +135,7 @@ def test_a_frozen_quantizer_stays() -> None:
     before = {k: v.clone() for k, v in frozen.quantizer.state_dict().items()}
     output = frozen(**batch(frozen))
     output.wave.square().mean().backward()
-    assert output.commitment == 0
+    assert output.prior.commitment == 0
     assert frozen.content.weight.grad is None
     assert all(torch.equal(before[k], v) for k, v in frozen.quantizer.state_dict().items())
 

@@ -149,27 +149,29 @@ def training(public_model: Synthesizer, version: str) -> tuple[TrainingOutput, d
 
 
 def losses(output: TrainingOutput, target: Tensor) -> tuple[Tensor, Tensor]:
-    kl = kl_loss(output.z_prior, output.posterior_log, output.prior_mean, output.prior_log, output.mask)
+    prior = output.prior
+    assert prior is not None
+    kl = kl_loss(prior.z, output.posterior_log, prior.mean, prior.log_deviation, output.mask)
     return kl, 45 * mel_loss(target, mel_spectrogram(output.wave[:, 0], MEL))
 
 
 def test_training_pass(training: tuple[TrainingOutput, dict[str, Tensor], Tensor]) -> None:
     output, stored, target = training
     assert torch.equal(output.start, stored["ids_slice"])
-    assert output.commitment == stored["commit"]
+    assert output.prior.commitment == stored["commit"]
     assert torch.equal(output.mask, stored["y_mask"])
     names = {
         "z": output.z,
-        "z_p": output.z_prior,
-        "m_p": output.prior_mean,
-        "logs_p": output.prior_log,
+        "z_p": output.prior.z,
+        "m_p": output.prior.mean,
+        "logs_p": output.prior.log_deviation,
         "m_q": output.posterior_mean,
         "logs_q": output.posterior_log,
     }
     for name, value in names.items():
         assert_close(value[:, :16], stored[name])
     assert_close(output.wave[..., :4000], stored["y_hat"])
-    assert_close(output.quantized[:, :8], stored["quantized"])
+    assert_close(output.prior.quantized[:, :8], stored["quantized"])
     kl, mel = losses(output, target)
     assert_close(kl, stored["kl"])
     assert_close(mel, stored["mel_loss"])

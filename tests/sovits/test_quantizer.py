@@ -112,3 +112,17 @@ def test_speaking_never_imports_the_library() -> None:
         "assert 'vector_quantize_pytorch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_garbled_vectors_are_those_of_random_codes_span_by_span() -> None:
+    torch.manual_seed(0)
+    quantizer = SemanticQuantizer(QuantizerConfig(width=4, codes=16))
+    quantizer.codebook.normal_()
+    x = torch.zeros(3, 4, 20)
+    assert torch.equal(quantizer.garble(x, 0.0, 6), x)
+    replaced = quantizer.garble(x, 1.0, 6)
+    spans = [replaced[..., at : at + 6] for at in range(0, 20, 6)]
+    assert all(torch.equal(span, span[..., :1].expand_as(span)) for span in spans)
+    assert torch.equal(quantizer.decode(quantizer.encode(replaced)), replaced)
+    some = (quantizer.garble(torch.zeros(50, 4, 600), 0.25, 6) != 0).any(1).float().mean()
+    assert 0.2 < float(some) < 0.3

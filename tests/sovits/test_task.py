@@ -177,3 +177,24 @@ def test_the_voice_is_asked_for_where_a_speaker_encoder_listens() -> None:
     assert heard == [output.wave.shape[::2]] and 0 <= loss.item() <= 6
     loss.backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in task.model.generator.parameters())
+
+
+@pytest.mark.parametrize(
+    ("learn", "parts", "losses"),
+    [
+        ("prior", {"prior", "flow"}, {"kl", "commitment", "generator"}),
+        ("generator", {"generator"}, {"mel", "adversarial", "feature", "discriminator", "generator"}),
+    ],
+)
+def test_a_part_learns_alone(learn: str, parts: set[str], losses: set[str]) -> None:
+    task = a_task(learn=learn)
+    before = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+    (row,) = run(task, 1)
+    after = task.model.state_dict()
+    assert {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])} == parts
+    assert losses == {name.removeprefix("train/") for name in row} - {
+        "mel_distance",
+        "rate",
+        "generator_gradient",
+        "discriminator_gradient",
+    }

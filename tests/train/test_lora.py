@@ -49,7 +49,7 @@ def output(network: nn.Module) -> Tensor:
     noise = torch.randn(1, network.config.inter, 40, generator=source)
     lengths = torch.tensor([40]), phones, torch.tensor([9])
     made = network(hubert, spec, *lengths, noise=noise, start=torch.zeros(1))
-    return torch.cat((made.wave.flatten(), made.z_prior.flatten(), made.prior_mean.flatten()))
+    return torch.cat((made.wave.flatten(), made.prior.z.flatten(), made.prior.mean.flatten()))
 
 
 def adapted(stage: str, model: Bundle, learned: bool) -> nn.Module:
