@@ -212,7 +212,11 @@ class SynthesizerTask(LightningModule):
         attention, guide = self.model.prior.fusion.attention, self.config.alignment
         with watch_cross_attention(attention) as seen:
             output: TrainingOutput = self.model(
-                *inputs, piece.noise, piece.start, self.config.learn, self.config.code_noise
+                *inputs,
+                noise=piece.noise,
+                start=piece.start,
+                learn=self.config.learn,
+                code_noise=self.config.code_noise,
             )
         self._read = None if guide is None or not seen else attention.log_weights(*seen[0], guide.head)
         return output
