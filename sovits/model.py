@@ -251,13 +251,6 @@ class Synthesizer(nn.Module):
             raise ValueError("this model was loaded without its posterior encoder, which training needs")
         mask = _mask(spec_lengths, spec.shape[-1]).to(spec.dtype)
         style = self._style(spec, mask, speaker)
-        text_mask = _mask(phone_lengths, phones.shape[-1]).to(spec.dtype)
-        if learn != "generator":
-            quantized, commitment = self._quantize(hubert, spec.shape[-1])
-            if code_noise:
-                quantized = self.quantizer.garble(quantized, code_noise, GARBLED * FRAMES_PER_CODE)
-            features = self.prior.features(quantized, mask, phones, text_mask, self._prior_style(style))
-            mean, log_deviation = self.prior.distribution(features, mask)
         # The posterior sees the style without training it: the style is to serve the speaking path.
         posterior_mean, posterior_log = self.posterior(spec, mask, style.detach())
         noise = torch.randn_like(posterior_mean) if noise is None else noise
@@ -265,6 +258,12 @@ class Synthesizer(nn.Module):
         first = self._segment_starts(spec_lengths, start)
         prior = None
         if learn != "generator":
+            quantized, commitment = self._quantize(hubert, spec.shape[-1])
+            if code_noise:
+                quantized = self.quantizer.garble(quantized, code_noise, GARBLED * FRAMES_PER_CODE)
+            text_mask = _mask(phone_lengths, phones.shape[-1]).to(spec.dtype)
+            features = self.prior.features(quantized, mask, phones, text_mask, self._prior_style(style))
+            mean, log_deviation = self.prior.distribution(features, mask)
             prior = PriorOutput(
                 z=self.flow(z, mask, style),
                 mean=mean,
