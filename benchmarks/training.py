@@ -29,8 +29,8 @@ from sovits import Synthesizer, SynthesizerConfig
 from sovits.data import SynthesizerDataModule
 from sovits.discriminator import Discriminator
 from sovits.loss import adversarial_loss, discriminator_loss, feature_loss, kl_loss, mel_loss
-from sovits.model import slice_segments
 from sovits.recipe import SynthesizerDataConfig, SynthesizerTaskConfig
+from sovits.segments import slice_segments
 from sovits.survey import Needs
 from sovits.task import SynthesizerTask
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from feature_extractor.content import ContentEncoder
 from feature_extractor.fairseq import from_fairseq, is_fairseq
 from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from gpt_sovits.core.config import Strict
@@ -37,7 +37,7 @@ class HubertSettings(Strict):
     """Used wherever HuBERT drops activations; whole layers are never dropped."""
 
 
-class Hubert(nn.Module):
+class Hubert(ContentEncoder):
     """Raw 16 kHz waveform in, features out; the waveform is *not* normalised, as the public models were trained."""
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -84,25 +84,6 @@ class Hubert(nn.Module):
                 f"give {self.shortest / 16:.0f} ms or more"
             )
         return self.model(wave.to(self.dtype)).last_hidden_state.transpose(1, 2)
-
-    def each(self, waves: Sequence[Tensor]) -> list[Tensor]:
-        """Features [c, t] of every wave [w], exactly as if each were alone.
-
-        Padding would not be exact: the first convolution is followed by a group norm over the whole time axis, so
-        padding changes every frame. Only waves of one length therefore share a pass.
-        """
-        places: dict[int, list[int]] = {}
-        for place, wave in enumerate(waves):
-            places.setdefault(wave.shape[-1], []).append(place)
-        found: dict[int, Tensor] = {}
-        for group in places.values():
-            features = self(torch.stack([waves[place] for place in group]))
-            found.update(zip(group, features, strict=True))
-        return [found[place] for place in range(len(waves))]
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return next(self.parameters()).dtype
 
 
 def new_hubert(config: HubertSettings | dict[str, Any]) -> Hubert:

@@ -36,27 +36,39 @@ SPEAKER = "speaker.safetensors"
 class Preset:
     """The configurations, under `configs/`, of the parts of a model."""
 
-    hubert: str
+    hubert: str | None
+    """None: the content encoder is a published Whisper's."""
     s1: str
     s2: str
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Trained parts that a new model takes over; which it needs, its preset says."""
+
+    speaker: Path | None = None
+    """Weights of a speaker encoder."""
+    whisper: Path | None = None
+    """Folder of a Whisper encoder, see `feature_extractor.whisper.import_whisper`."""
+    vocoder: Path | None = None
+    """Weights of a HiFi-GAN generator."""
+
+
 PRESETS = {
     "debug": Preset("debug/hubert", "debug/s1", "debug/s2"),
-    "tiny": Preset("model/tiny_hubert", "model/tiny_s1", "model/tiny"),
+    "tiny": Preset(None, "model/tiny_s1", "model/tiny"),
 }
 
 
-def new_model(folder: str | Path, preset: str, seed: int = 1234, speaker: Path | None = None) -> Bundle:
+def new_model(folder: str | Path, preset: str, seed: int = 1234, published: Published | None = None) -> Bundle:
     """Write an untrained model; equal seeds give equal weights. `model.yaml` is written last.
 
     Args:
-        speaker: weights of a trained speaker encoder, which are copied; needed exactly when stage 2 of the preset has
-            a speaker branch.
+        published: exactly the trained parts that the preset needs, which are copied.
 
     Raises:
         ConfigError: an unknown preset, parts that do not fit each other, or a folder that already holds a model.
-        CheckpointError: `speaker` is no speaker encoder.
+        CheckpointError: a published part is not what it should be.
     """
     if preset not in PRESETS:
         raise ConfigError(f"there is no preset {preset!r}: use one of {', '.join(PRESETS)}")
@@ -64,10 +76,11 @@ def new_model(folder: str | Path, preset: str, seed: int = 1234, speaker: Path |
     if (target / MANIFEST).exists():
         raise ConfigError(f"{target} already holds a model: choose another folder, or delete it first")
     parts = _read_configs(PRESETS[preset])
-    _check_speaker(preset, parts.s2.speaker, speaker)
-    _write_parts(target, parts, {"preset": preset, "seed": seed})
-    if speaker is not None:
-        _copy_speaker(speaker, target, parts.s2.speaker)
+    published = published or Published()
+    _check_published(preset, parts, published)
+    _write_parts(target, parts, published, {"preset": preset, "seed": seed})
+    if published.speaker is not None:
+        _copy_speaker(published.speaker, target, parts.s2.speaker)
     manifest = BundleManifest(
         name=target.resolve().name,
         symbols="v2",
@@ -75,7 +88,7 @@ def new_model(folder: str | Path, preset: str, seed: int = 1234, speaker: Path |
         hubert="hubert.safetensors",
         s1="s1.safetensors",
         s2="s2.safetensors",
-        speaker=None if speaker is None else SPEAKER,
+        speaker=None if published.speaker is None else SPEAKER,
         source=f"untrained, preset {preset}, seed {seed}",
     )
     values = manifest.model_dump(mode="json", exclude_none=True)
@@ -171,7 +184,7 @@ def _size(path: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Configs:
-    hubert: HubertSettings
+    hubert: HubertSettings | None
     s1: Text2SemanticConfig
     s2: SynthesizerConfig
 
@@ -181,23 +194,27 @@ def _read_configs(preset: Preset) -> _Configs:
     from feature_extractor.hubert import HubertSettings
     from sovits import SynthesizerConfig
 
-    hubert = load_config(HubertSettings, preset.hubert)
+    hubert = None if preset.hubert is None else load_config(HubertSettings, preset.hubert)
     s2 = load_config(SynthesizerConfig, preset.s2)
-    if hubert.hidden_size != s2.quantizer.width:
+    if hubert is not None and hubert.hidden_size != s2.quantizer.width:
         raise ConfigError(
             f"{preset.hubert} makes features {hubert.hidden_size} wide, but {preset.s2} reads {s2.quantizer.width}"
         )
     return _Configs(hubert, load_config(Text2SemanticConfig, preset.s1), s2)
 
 
-def _check_speaker(preset: str, width: int | None, speaker: Path | None) -> None:
-    if width is not None and speaker is None:
-        raise ConfigError(
-            f"stage 2 of the preset {preset} reads speaker embeddings of {width} numbers: give the weights of a "
-            "speaker encoder that makes them (--speaker FILE)"
-        )
-    if width is None and speaker is not None:
-        raise ConfigError(f"stage 2 of the preset {preset} reads no speaker embeddings: leave {speaker} out")
+def _check_published(preset: str, parts: _Configs, published: Published) -> None:
+    wanted = {
+        "speaker": parts.s2.speaker is not None,
+        "whisper": parts.hubert is None,
+        "vocoder": parts.s2.generator.head.kind == "vocoder",
+    }
+    for part, needed in wanted.items():
+        given = getattr(published, part)
+        if needed and given is None:
+            raise ConfigError(f"the preset {preset} takes over a trained {part}: give it (--{part} PATH)")
+        if given is not None and not needed:
+            raise ConfigError(f"the preset {preset} has no {part}: leave {given} out")
 
 
 def _copy_speaker(source: Path, target: Path, width: int | None) -> None:
@@ -208,21 +225,29 @@ def _copy_speaker(source: Path, target: Path, width: int | None) -> None:
     encoder = load_speaker(source)
     if encoder.width != width:
         raise ConfigError(f"{source} makes embeddings of {encoder.width} numbers, but stage 2 reads {width}")
-    save_speaker(target / SPEAKER, encoder, {"file": source.name}, torch.float16)
+    save_speaker(target / SPEAKER, encoder, {"file": source.name}, torch.int8)
 
 
-def _write_parts(target: Path, configs: _Configs, info: dict[str, str | int]) -> None:
+def _write_parts(target: Path, configs: _Configs, published: Published, info: dict[str, str | int]) -> None:
     import torch
 
     from ar import Text2SemanticDecoder, save_text2semantic
     from feature_extractor.hubert import new_hubert, save_hubert
+    from feature_extractor.whisper import import_whisper, save_whisper
     from sovits import Synthesizer, save_sovits
+    from sovits.vocoder import import_vocoder
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(info["seed"]))
-        save_hubert(target / "hubert.safetensors", new_hubert(configs.hubert), info)
+        if configs.hubert is not None:
+            save_hubert(target / "hubert.safetensors", new_hubert(configs.hubert), info)
+        if published.whisper is not None:
+            whisper = import_whisper(published.whisper, configs.s2.quantizer.width)
+            save_whisper(target / "hubert.safetensors", whisper, info, torch.int8)
         save_text2semantic(target / "s1.safetensors", Text2SemanticDecoder(configs.s1), info, dtype=None)
         synthesizer = Synthesizer(configs.s2)
+        if published.vocoder is not None:
+            import_vocoder(synthesizer.generator.head, published.vocoder)
         # An empty codebook would hear one code only; training starts it anew.
         synthesizer.quantizer.codebook.normal_(std=0.5)
         save_sovits(target / "s2.safetensors", synthesizer, info)

@@ -16,7 +16,7 @@ from prep.job import Recipe
 
 if TYPE_CHECKING:
     from feature_extractor.bert import BertFeatures
-    from feature_extractor.hubert import Hubert
+    from feature_extractor.content import ContentEncoder
     from feature_extractor.speaker import SpeakerEncoder
     from feature_extractor.text import TextAnalysis
     from sovits.model import Synthesizer
@@ -107,10 +107,10 @@ class Networks:
             encoder.to(self.dtype)
 
     @cached_property
-    def _hubert(self) -> Hubert:
-        from feature_extractor.hubert import load_hubert
+    def _hubert(self) -> ContentEncoder:
+        from feature_extractor.content import load_content
 
-        return load_hubert(_given(self.recipe.hubert)).to(self.device, self.dtype)
+        return load_content(_given(self.recipe.hubert)).to(self.device, self.dtype)
 
     @cached_property
     def _bert(self) -> BertFeatures:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from feature_extractor.spectral import SpectrogramConfig
+from feature_extractor.spectral import MelConfig, SpectrogramConfig
 from gpt_sovits.core.config import Strict
 
 
@@ -102,6 +102,41 @@ class ResidualBlocks(Strict):
         return self
 
 
+class VocoderHead(Strict):
+    """Predict log-mel frames, and let a HiFi-GAN that is trained already make the samples."""
+
+    kind: Literal["vocoder"] = "vocoder"
+    bands: int = 80
+    channels: int = 512
+    rates: tuple[int, ...] = (8, 8, 2, 2)
+    kernels: tuple[int, ...] = (16, 16, 4, 4)
+    blocks: ResidualBlocks = ResidualBlocks()
+    heard: MelConfig = MelConfig(rate=22050, n_fft=1024, hop=256, window=1024, bands=80, high=8000.0)
+    """The mel spectrogram that the vocoder was trained on."""
+    stretch: tuple[int, int] = (4, 5)
+    """Its samples to those of the model: it makes 4 samples where the model has 5."""
+
+    @property
+    def hop(self) -> int:
+        return prod(self.rates) * self.stretch[1] // self.stretch[0]
+
+    @property
+    def framing(self) -> SpectrogramConfig:
+        """Frames of the model's audio that the vocoder takes for its own."""
+        source, target = self.stretch
+        n_fft, window = (size * target // source for size in (self.heard.n_fft, self.heard.window))
+        return SpectrogramConfig(n_fft=n_fft, hop=self.hop, window=window)
+
+    @model_validator(mode="after")
+    def _fits(self) -> VocoderHead:
+        source, target = self.stretch
+        if prod(self.rates) != self.heard.hop or self.bands != self.heard.bands:
+            raise ValueError(f"the vocoder hears {self.heard.bands} bands every {self.heard.hop} samples")
+        if any(size * target % source for size in (self.heard.hop, self.heard.n_fft, self.heard.window)):
+            raise ValueError(f"hop, n_fft and window of what the vocoder hears do not stretch by {target}/{source}")
+        return self
+
+
 class ConvNextBlocks(Strict):
     """After each upsampler a chain of ConvNeXt blocks."""
 
@@ -121,7 +156,7 @@ class GeneratorConfig(Strict):
     widths: tuple[int, ...] | None = None
     """Channels after each upsampler; None: halved each time."""
     blocks: ResidualBlocks | ConvNextBlocks = ResidualBlocks()
-    head: ConvHead | IstftHead = ConvHead()
+    head: ConvHead | IstftHead | VocoderHead = ConvHead()
 
     @property
     def stage_widths(self) -> tuple[int, ...]:

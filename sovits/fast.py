@@ -11,8 +11,10 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from sovits.hifigan import ConvOut, Generator, ResidualStage
+from sovits.generator import Generator
+from sovits.hifigan import ConvOut, ResidualStage
 from sovits.model import Synthesizer
+from sovits.vocoder import MelVocoder, Vocoder
 from sovits.weightnorm import take_off
 
 
@@ -22,11 +24,7 @@ class FastGenerator(nn.Module):
     def __init__(self, generator: Generator, dtype: torch.dtype = torch.bfloat16) -> None:
         super().__init__()
         self.dtype = dtype
-        take_off(generator)
-        self.inner = _flat(copy.deepcopy(generator)).to(dtype).eval()
-        for value in self.inner.parameters():
-            if value.ndim == 4:
-                value.data = value.data.contiguous(memory_format=torch.channels_last)
+        self.inner = _narrow(generator, dtype)
 
     def forward(self, z: Tensor, style: Tensor, mask: Tensor | None = None) -> Tensor:
         """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1]; see `Generator`."""
@@ -34,6 +32,20 @@ class FastGenerator(nn.Module):
         flat = None if mask is None else mask[:, :, None].to(self.dtype)
         wave: Tensor = self.inner(x, style[:, :, None].to(self.dtype), flat)
         return wave[:, :, 0].to(z.dtype)
+
+
+class FastVocoder(nn.Module):
+    """Computes what `Vocoder` does, for speaking only."""
+
+    def __init__(self, vocoder: Vocoder, dtype: torch.dtype = torch.bfloat16) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.inner = _narrow(vocoder, dtype)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        x = mel[:, :, None].to(self.dtype, memory_format=torch.channels_last)
+        wave: Tensor = self.inner(x)
+        return wave[:, :, 0].to(mel.dtype)
 
 
 def prepare(model: Synthesizer) -> bool:
@@ -45,11 +57,35 @@ def prepare(model: Synthesizer) -> bool:
     generator = model.generator
     if not isinstance(generator, Generator) or generator.entry.weight.device.type != "cpu":
         return False
-    stages = all(isinstance(stage, ResidualStage) for stage in generator.stages)
-    if not stages or not isinstance(generator.head, ConvOut):
+    head = generator.head
+    if isinstance(head, MelVocoder):
+        head.vocoder = FastVocoder(head.vocoder)  # type: ignore[assignment]  # both are modules of a mel
+        return True
+    if not all(isinstance(stage, ResidualStage) for stage in generator.stages) or not isinstance(head, ConvOut):
         return False
     model.generator = FastGenerator(generator)  # type: ignore[assignment]  # both are modules of (z, style)
     return True
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has matrix units for it (AMX); elsewhere it is no faster than float32."""
+    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return probe is not None and bool(probe())
+
+
+def wins(model: Synthesizer) -> bool:
+    """Whether `prepare` is worth it where nobody asked: a published vocoder is large, and not heard to differ."""
+    return isinstance(model.generator.head, MelVocoder) and multiplies_bfloat16()
+
+
+def _narrow(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A flat copy in another number format."""
+    take_off(module)
+    inner = _flat(copy.deepcopy(module)).to(dtype).eval()
+    for value in inner.parameters():
+        if value.ndim == 4:
+            value.data = value.data.contiguous(memory_format=torch.channels_last)
+    return inner
 
 
 def _flat(module: nn.Module) -> nn.Module:

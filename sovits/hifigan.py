@@ -1,4 +1,4 @@
-"""Latent frames to samples: HiFi-GAN (Kong et al. 2020), optionally ending in an inverse STFT.
+"""What a generator is made of: blocks and heads of HiFi-GAN (Kong et al. 2020), and an inverse STFT as a head.
 
 The inverse STFT head follows iSTFTNet (Kaneko et al. 2022) and Vocos (Siuzdak 2023): the costly stages at the sample
 rate are replaced by predicting a spectrum every `hop` samples.
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sovits.config import ConvNextBlocks, GeneratorConfig, IstftHead, ResidualBlocks
+from sovits.config import IstftHead, ResidualBlocks
 from sovits.transformer import ChannelNorm
 from sovits.weightnorm import normed
 
@@ -19,7 +19,7 @@ DEVIATION = 0.01
 """Deviation the convolutions are drawn with, as in HiFi-GAN."""
 
 
-def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
+def masked(x: Tensor, mask: Tensor | None) -> Tensor:
     return x if mask is None else x * mask
 
 
@@ -37,8 +37,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         for dilated, plain in zip(self.dilated, self.plain, strict=True):
-            y = _masked(dilated(F.leaky_relu(x, SLOPE)), mask)
-            x = _masked(x + plain(F.leaky_relu(y, SLOPE)), mask)
+            y = masked(dilated(F.leaky_relu(x, SLOPE)), mask)
+            x = masked(x + plain(F.leaky_relu(y, SLOPE)), mask)
         return x
 
 
@@ -71,7 +71,7 @@ class ConvNextBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         y = self.norm(self.depthwise(x).mT)
-        return _masked(x + (self.contract(F.gelu(self.expand(y))) * self.scale).mT, mask)
+        return masked(x + (self.contract(F.gelu(self.expand(y))) * self.scale).mT, mask)
 
 
 class ConvNextStage(nn.Sequential):
@@ -101,8 +101,8 @@ class Istft(nn.Module):
         magnitude, phase = self.project(self.norm(x)).float().chunk(2, dim=1)
         # A bound on the magnitude keeps a diverging step from overflowing.
         spectrum = torch.polar(magnitude.clamp(max=5.0).exp(), phase)
-        frames = _masked(torch.fft.irfft(spectrum, self.n_fft, dim=1) * self.window[:, None], mask)
-        envelope = _masked(self.window.square()[None, :, None].expand(-1, -1, x.shape[-1]), mask)
+        frames = masked(torch.fft.irfft(spectrum, self.n_fft, dim=1) * self.window[:, None], mask)
+        envelope = masked(self.window.square()[None, :, None].expand(-1, -1, x.shape[-1]), mask)
         edge = (self.n_fft - self.hop) // 2
         inside = slice(edge, edge + x.shape[-1] * self.hop)
         weight = self._add(envelope)[:, :, inside]
@@ -119,56 +119,10 @@ class Istft(nn.Module):
 class ConvOut(nn.Module):
     """Last features straight to samples."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, bias: bool = False) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(width, 1, 7, padding=3, bias=False)
+        self.conv = nn.Conv1d(width, 1, 7, padding=3, bias=bias)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         # The last slope is PyTorch's default, not the 0.1 used elsewhere; published weights rely on it.
         return self.conv(F.leaky_relu(x)).tanh()
-
-
-class Generator(nn.Module):
-    """Upsampling stages between an entry convolution and a head."""
-
-    def __init__(self, latent: int, config: GeneratorConfig, style_width: int) -> None:
-        super().__init__()
-        widths = (config.channels, *config.stage_widths)
-        residual = isinstance(config.blocks, ResidualBlocks)
-        deviation = DEVIATION if residual else None
-        self.rates = config.rates
-        self.entry = nn.Conv1d(latent, config.channels, 7, padding=3)
-        self.condition = nn.Conv1d(style_width, config.channels, 1)
-        self.upsamplers = nn.ModuleList(
-            normed(nn.ConvTranspose1d(widths[i], widths[i + 1], k, u, (k - u) // 2), deviation)
-            for i, (k, u) in enumerate(zip(config.kernels, config.rates, strict=True))
-        )
-        self.stages = nn.ModuleList(_stage(config, i) for i in range(len(config.rates)))
-        self.head = Istft(widths[-1], config.head) if isinstance(config.head, IstftHead) else ConvOut(widths[-1])
-        self.activation = nn.LeakyReLU(SLOPE) if residual else nn.Identity()
-
-    def forward(self, z: Tensor, style: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1].
-
-        Args:
-            mask: [b, 1, f]; what lies behind a shorter latent of a batch then does not reach its last samples.
-        """
-        x = _masked(self.entry(z) + self.condition(style), mask)
-        for upsample, stage, rate in zip(self.upsamplers, self.stages, self.rates, strict=True):
-            x = upsample(self.activation(x))
-            if mask is None:
-                x = stage(x)
-            else:
-                mask = mask.repeat_interleave(rate, dim=-1)
-                x = stage(_masked(x, mask), mask)
-        return self.head(x, mask)
-
-
-def _stage(config: GeneratorConfig, index: int) -> nn.Module:
-    width, blocks = config.stage_widths[index], config.blocks
-    if isinstance(blocks, ConvNextBlocks):
-        scale = 1 / max(1, sum(blocks.layers))
-        return ConvNextStage(
-            *(ConvNextBlock(width, blocks.kernel, blocks.expansion, scale) for _ in range(blocks.layers[index]))
-        )
-    return ResidualStage(width, blocks)

@@ -11,17 +11,18 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from gpt_sovits.core.device import normal
 from gpt_sovits.core.errors import InputError
 from sovits.config import SynthesizerConfig
 from sovits.coupling import Flow
-from sovits.hifigan import Generator
+from sovits.generator import Generator
 from sovits.posterior import PosteriorEncoder
 from sovits.prior import PriorEncoder, change_speed, cross_fade
 from sovits.quantizer import SemanticQuantizer
+from sovits.segments import length_mask, slice_segments
 from sovits.style import SpeakerBranch, StyleEncoder
+from sovits.vocoder import MelVocoder
 from sovits.weightnorm import take_off
 
 FRAMES_PER_CODE = 2
@@ -50,7 +51,9 @@ class TrainingOutput:
     """What the losses need from one forward pass; what is not learned is None."""
 
     wave: Tensor | None
-    """Generated segments [b, 1, w]."""
+    """Generated segments [b, 1, w]; None as well where a vocoder makes them."""
+    mel: Tensor | None
+    """What that vocoder is given for them [b, m, f]; None for other generators."""
     start: Tensor
     """First frame of each segment [b]."""
     mask: Tensor
@@ -249,7 +252,7 @@ class Synthesizer(nn.Module):
         """
         if self.posterior is None:
             raise ValueError("this model was loaded without its posterior encoder, which training needs")
-        mask = _mask(spec_lengths, spec.shape[-1]).to(spec.dtype)
+        mask = length_mask(spec_lengths, spec.shape[-1]).to(spec.dtype)
         style = self._style(spec, mask, speaker)
         # The posterior sees the style without training it: the style is to serve the speaking path.
         posterior_mean, posterior_log = self.posterior(spec, mask, style.detach())
@@ -261,7 +264,7 @@ class Synthesizer(nn.Module):
             quantized, commitment = self._quantize(hubert, spec.shape[-1])
             if code_noise:
                 quantized = self.quantizer.garble(quantized, code_noise, GARBLED * FRAMES_PER_CODE)
-            text_mask = _mask(phone_lengths, phones.shape[-1]).to(spec.dtype)
+            text_mask = length_mask(phone_lengths, phones.shape[-1]).to(spec.dtype)
             features = self.prior.features(quantized, mask, phones, text_mask, self._prior_style(style))
             mean, log_deviation = self.prior.distribution(features, mask)
             prior = PriorOutput(
@@ -271,8 +274,16 @@ class Synthesizer(nn.Module):
                 commitment=commitment,
                 quantized=quantized,
             )
+        wave = mel = None
+        if learn != "prior":
+            segments = slice_segments(z, first, self.config.segment)
+            if isinstance(self.generator.head, MelVocoder):
+                mel = self.generator.mel(segments, style)
+            else:
+                wave = self.generator(segments, style)
         return TrainingOutput(
-            wave=None if learn == "prior" else self.generator(slice_segments(z, first, self.config.segment), style),
+            wave=wave,
+            mel=mel,
             start=first,
             mask=mask,
             z=z,
@@ -334,9 +345,9 @@ class Synthesizer(nn.Module):
         content = self.quantizer.decode(codes).repeat_interleave(FRAMES_PER_CODE, dim=-1)
         mask, text_mask = torch.ones_like(content[:, :1]), torch.ones_like(phones[:, None], dtype=content.dtype)
         if code_lengths is not None:
-            mask = _mask(FRAMES_PER_CODE * code_lengths, content.shape[-1]).to(content.dtype)
+            mask = length_mask(FRAMES_PER_CODE * code_lengths, content.shape[-1]).to(content.dtype)
         if phone_lengths is not None:
-            text_mask = _mask(phone_lengths, phones.shape[-1]).to(content.dtype)
+            text_mask = length_mask(phone_lengths, phones.shape[-1]).to(content.dtype)
         return self.prior.features(content, mask, phones, text_mask, self._prior_style(style)), mask
 
     def voice(
@@ -385,15 +396,3 @@ class Synthesizer(nn.Module):
     def _segment_starts(self, lengths: Tensor, draws: Tensor | None) -> Tensor:
         draws = torch.rand(lengths.shape, device=lengths.device) if draws is None else draws
         return (draws * (lengths - self.config.segment + 1).clamp(min=1)).long()
-
-
-def slice_segments(x: Tensor, start: Tensor, length: int) -> Tensor:
-    """Cut `length` positions of [b, c, f] from `start` [b] on; past the end there are zeros."""
-    x = F.pad(x, (0, length))
-    index = start[:, None, None] + torch.arange(length, device=x.device)
-    return x.gather(-1, index.expand(-1, x.shape[1], -1))
-
-
-def _mask(lengths: Tensor, size: int) -> Tensor:
-    """True at the first `lengths` [b] of `size` positions, as [b, 1, size]."""
-    return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None]

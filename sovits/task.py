@@ -34,11 +34,13 @@ from sovits.loss import (
     speaker_loss,
     spectral_loss,
 )
-from sovits.model import Synthesizer, TrainingOutput, slice_segments
+from sovits.model import Synthesizer, TrainingOutput
 from sovits.picture import mel_picture
 from sovits.piece import Draws, Piece, cut, draw
 from sovits.recipe import SynthesizerTaskConfig
+from sovits.segments import slice_segments
 from sovits.training_state import NetworkState
+from sovits.vocoder import MelVocoder
 
 logger = logging.getLogger(__name__)
 LEARNED = {"prior": ("prior", "flow", "bridge"), "generator": ("generator",)}
@@ -97,6 +99,17 @@ class SynthesizerTask(LightningModule):
         """What is heard and exported: the moving average where there is one."""
         return self.model if self.average is None else self.average
 
+    @property
+    def _vocoder(self) -> MelVocoder | None:
+        """A trained vocoder at the generator's end; then there is no wave to be judged, only a mel to be met."""
+        head = self.model.generator.head
+        return head if isinstance(head, MelVocoder) else None
+
+    @property
+    def judged(self) -> bool:
+        """Whether the discriminators take part."""
+        return self._vocoder is None and self.config.learn != "prior"
+
     def configure_optimizers(self) -> list[Optimizer]:
         reads = tuple(f"prior.{part}." for part in ("embedding", "text_encoder", "fusion"))
         named = list(self.model.named_parameters())
@@ -151,6 +164,9 @@ class SynthesizerTask(LightningModule):
             judged: the samples of them that the discriminators hear; None: they have not joined yet.
         """
         weights, fake, losses = self.config.weights, output.wave, {}
+        if output.mel is not None:
+            assert self._vocoder is not None
+            losses["mel"] = weights.mel * mel_loss(self._vocoder.target(real[:, 0]), output.mel)
         if fake is not None:
             real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
             losses["mel"] = weights.mel * mel_loss(real_mel, self._mel(fake[:, 0]))
@@ -324,7 +340,7 @@ class SynthesizerTask(LightningModule):
 
     def _draw_judged(self) -> slice | None:
         """The samples of the segments that the discriminators hear in this step; None: none yet."""
-        if self.steps < self.config.adversarial_start or self.config.learn == "prior":
+        if not self.judged or self.steps < self.config.adversarial_start:
             return None
         samples, hop = self.model.config.segment * self.model.config.spectrogram.hop, self.model.config.spectrogram.hop
         frames = self.config.adversarial_frames

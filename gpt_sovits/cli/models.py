@@ -21,11 +21,15 @@ def new(
     speaker: Annotated[
         Path | None, typer.Option("--speaker", help="weights of a speaker encoder, for presets that need one")
     ] = None,
+    whisper: Annotated[
+        Path | None, typer.Option("--whisper", help="folder of a Whisper encoder (config.json, encoder.safetensors)")
+    ] = None,
+    vocoder: Annotated[Path | None, typer.Option("--vocoder", help="weights of a HiFi-GAN generator")] = None,
 ) -> None:
     """Write an untrained model, to be trained by `gpt-sovits train`."""
-    from gpt_sovits.models import new_model
+    from gpt_sovits.models import Published, new_model
 
-    bundle = new_model(folder, preset, seed, speaker)
+    bundle = new_model(folder, preset, seed, Published(speaker, whisper, vocoder))
     typer.echo(f"{bundle.folder}  untrained  preset {preset}  seed {seed}")
 
 

@@ -123,23 +123,20 @@ def _report(trained: Trained) -> None:
 
 @app.command()
 def content(
-    listing: Annotated[Path, typer.Argument(help="`path|speaker|language|text` lines; the text is not used")],
-    teacher: Annotated[
-        Path, typer.Option("--teacher", help="folder of a Whisper encoder (config.json, encoder.safetensors)")
-    ],
+    listing: Annotated[Path, typer.Argument(help="`path|speaker|language|text` lines")],
     out: Annotated[Path, typer.Option("--out", help="folder for the checkpoint")],
-    model: Annotated[Path, typer.Option("--model", help="the model whose content encoder and codebook are trained")],
+    model: Annotated[Path, typer.Option("--model", help="the model whose projection and codebook are trained")],
     config: Recipe = "train/content",
     overrides: o.Set = None,
     verbose: o.Verbose = False,
 ) -> None:
-    """Content encoder of a new model, from nothing. Run it again to continue a run that was stopped."""
+    """Codes of a new model with a Whisper encoder. Run it again to continue a run that was stopped."""
     configure_logging(verbose)
     from gpt_sovits.core.config import load_config
     from gpt_sovits.train.content import ContentConfig, train_content
 
     recipe = load_config(ContentConfig, config or "train/content", overrides or ())
-    train_content(listing, teacher, model, recipe, out)
+    train_content(listing, model, recipe, out)
     typer.echo(str(model))
 
 

@@ -27,6 +27,10 @@ NO_DECODER = (
     "has a v3 or v4 decoder, which can be kept but not yet spoken with or trained: "
     "use a v1, v2, v2Pro or v2ProPlus model"
 )
+SCALE = ".scale"
+"""What is put to a weight's name for the scales of its rows."""
+LARGE = 4096
+"""Numbers; a smaller weight is not worth bytes and scales."""
 FLOW_KIND = "s2_flow"
 """Weights of such a decoder, or of a LoRA over one, under their public names."""
 
@@ -49,7 +53,11 @@ def save_checkpoint(
     info: dict[str, Any] | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write weights and config atomically; floating tensors are cast to `dtype` when given."""
+    """Write weights and config atomically; floating tensors are cast to `dtype` when given.
+
+    Args:
+        dtype: int8 keeps large weights as bytes with one scale a row, for a small file, and the rest in half precision.
+    """
     values = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
     metadata = {
         "format": FORMAT,
@@ -59,8 +67,9 @@ def save_checkpoint(
         "info": json.dumps(info or {}, sort_keys=True),
     }
     ready = {
-        name: (t.to(dtype) if dtype is not None and t.is_floating_point() else t).detach().cpu().clone().contiguous()
-        for name, t in tensors.items()
+        stored: t.detach().cpu().clone().contiguous()
+        for name, tensor in tensors.items()
+        for stored, t in _stored(name, tensor, dtype).items()
     }
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.writelines(_with_metadata(save(ready), metadata))
@@ -85,7 +94,7 @@ def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
         config, info = json.loads(metadata["config"]), json.loads(metadata["info"])
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path} has lost its configuration ({error}): save or download it again") from error
-    return Checkpoint(metadata["kind"], config, tensors, info)
+    return Checkpoint(metadata["kind"], config, _widened(tensors), info)
 
 
 def load_weights(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
@@ -140,6 +149,32 @@ def check_fit(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> Non
     ]
     if faults:
         raise CheckpointError(f"{origin} does not fit {type(module).__name__}: it {'; it '.join(faults)}")
+
+
+def _stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> dict[str, Tensor]:
+    """What is written of a tensor, by name."""
+    if dtype is None or not tensor.is_floating_point():
+        return {name: tensor}
+    if dtype != torch.int8:
+        return {name: tensor.to(dtype)}
+    weight = name.endswith((".weight", ".original1"))  # a codebook is no weight: its codes would change
+    if not weight or tensor.ndim < 2 or tensor.numel() < LARGE:
+        return {name: tensor.half()}
+    rows = tensor.detach().float().flatten(1)
+    scale = rows.abs().amax(1).clamp(min=1e-12) / 127
+    return {name: (rows / scale[:, None]).round().to(torch.int8).view_as(tensor), name + SCALE: scale}
+
+
+def _widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Bytes and scales to weights in half precision."""
+    found = {}
+    for name, tensor in tensors.items():
+        scale = tensors.get(name + SCALE)
+        if scale is not None and tensor.dtype == torch.int8:
+            found[name] = (tensor.flatten(1).float() * scale[:, None]).half().view_as(tensor)
+        elif not (name.endswith(SCALE) and name.removesuffix(SCALE) in tensors):
+            found[name] = tensor
+    return found
 
 
 def _with_metadata(data: bytes, metadata: dict[str, str]) -> tuple[bytes, memoryview]:

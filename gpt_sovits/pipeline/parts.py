@@ -15,7 +15,7 @@ import sovits.fast
 from ar import Text2SemanticDecoder, load_text2semantic
 from ar.kernels.native import Precision
 from feature_extractor.bert import BertFeatures, load_bert
-from feature_extractor.hubert import Hubert, load_hubert
+from feature_extractor.content import ContentEncoder, load_content
 from feature_extractor.speaker import SpeakerEncoder, load_speaker
 from feature_extractor.text import symbol_table
 from gpt_sovits.core.bundle import Bundle, BundleManifest, find_model
@@ -33,7 +33,7 @@ class Parts:
     symbols: str
     languages: tuple[str, ...]
     device: torch.device
-    hubert: Hubert
+    hubert: ContentEncoder
     text2semantic: Text2SemanticDecoder
     synthesizer: Synthesizer
     bert: BertFeatures | None = None
@@ -64,7 +64,7 @@ def load_parts(
     Args:
         dtype: number format of the two stages; auto: half precision on a CUDA device, float32 elsewhere.
         precision: of the hot loops of float32 stages on a CPU: bfloat16 for both, or int8 for stage 1 and bfloat16 for
-            stage 2.
+            stage 2. A published vocoder is computed in bfloat16 in any case, where the processor multiplies in it.
 
     Raises:
         CheckpointError: a part is missing, damaged, or does not fit the others.
@@ -84,7 +84,7 @@ def load_parts(
         symbols=manifest.symbols,
         languages=manifest.languages,
         device=place,
-        hubert=load_hubert(hubert).to(place).eval(),
+        hubert=load_content(hubert).to(place).eval(),
         text2semantic=load_text2semantic(s1, place, dtype),
         synthesizer=load_sovits(s2, fuse=True, device=place, dtype=dtype),
         bert=None if bert is None else load_bert(bert).to(place).eval(),
@@ -99,7 +99,7 @@ def load_parts(
     parts.switches.update({"s1": Switch(parts.text2semantic), "s2": Switch(parts.synthesizer)})
     _check(parts)
     adapt(parts, adapters)
-    if precision != "float32":
+    if precision != "float32" or (place.type == "cpu" and sovits.fast.wins(parts.synthesizer)):
         sovits.fast.prepare(parts.synthesizer)
     return parts
 

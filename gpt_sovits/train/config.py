@@ -46,7 +46,7 @@ class RunConfig(Strict):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """What networks compute in; weights and optimizers stay in float32. float16 scales the losses, so that small
     gradients do not vanish. auto: bfloat16 on a CUDA device that has it, else float32."""
-    export: Literal["float32", "float16"] = "float32"
+    export: Literal["float32", "float16", "int8"] = "float32"
     """Number format of the finished weights. Codes are found with the quantizer's exact values, so a float16 export of
     a float32 model can change a few of them."""
     progress: bool = True

@@ -1,195 +1,247 @@
-"""Training a small content encoder from nothing but speech: distillation of a Whisper encoder.
+"""The content encoder of a new model: a published Whisper encoder, and codes of it that tell phones.
 
-The student is a HuBERT-shaped network. It learns the teacher's frames without the speaker (see `targets`), and their
-codes; its codebook goes into the stage 2 model of the same bundle, so that `prep` and inference hear those codes.
+Whisper stays as it is: it has heard more voices than any training here could show. What is learned is a projection of
+its frames and a codebook, by recognising phones (CTC, Graves et al. 2006) from the codes alone, as the supervised
+speech tokens of CosyVoice (Du et al. 2024) are; the voice, which does not help, is left behind. A second task, to tell
+Whisper's own frames from the codes, keeps what is between the phones.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torchmetrics.functional.text import word_error_rate
 
-from feature_extractor.hubert import Hubert, load_hubert, save_hubert
+from feature_extractor.whisper import Whisper, load_whisper, save_whisper
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.config import Strict
+from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import DatasetError
 from gpt_sovits.core.files import atomic_path
-from gpt_sovits.train.lessons import HOP, Lessons, load_lessons, prepare_lessons
+from gpt_sovits.train.lessons import Lessons, load_lessons, prepare_lessons
 from sovits import Synthesizer, load_sovits, save_sovits
+from sovits.quantizer import SemanticQuantizer
 
 log = logging.getLogger(__name__)
 
-TAIL = 80
-"""Samples a HuBERT stack needs beyond its last hop to make one frame per 320 samples."""
+BLANK = 0
 
 
 class ContentConfig(Strict):
-    """How a content encoder is trained."""
+    """How the projection and the codebook are trained."""
 
     seed: int = 1234
-    minutes: float = 60.0
-    batch_frames: int = 800
-    """Frames a step, at 50 a second."""
-    crops: tuple[int, ...] = (100, 150, 200)
-    """Frames of a crop; each step draws one of these."""
-    learning_rate: float = 1e-3
-    warmup: int = 150
-    regression: float = 10.0
-    """Weight of the cosine distance to the teacher's frames, against the cross-entropy of the codes."""
-    sharpness: float = 12.0
-    speaker_prior_frames: int = 500
-    sample: int = 3000
-    """Utterances the projection and the codes are fitted on."""
-    noise_chance: float = 0.3
+    steps: int = 1500
+    batch: int = 32
+    """Recordings a step."""
+    learning_rate: float = 2e-3
+    warmup: int = 50
+    quantize_from: int = 500
+    """Steps on plain features before the codebook is begun from them."""
+    noise: float = 0.5
+    """Noise on the features until then, in shares of their deviation: what codes will lose."""
+    reconstruction: float = 1.0
+    """Weight of telling Whisper's frames, against telling the phones."""
+    held_out: int = 100
+    """Recordings that are only measured on."""
     bfloat16: bool = True
     workers: int = 2
-    """Processes that hear the recordings with the teacher."""
-    save_every: int = 500
+    """Processes that hear the recordings."""
+    save_every: int = 250
 
 
-def train_content(listing: Path, teacher: Path, model: Path, config: ContentConfig, work: Path) -> None:
-    """Train the content encoder of a bundle and write it, with its codebook, into the bundle.
+class Reader(nn.Module):
+    """What the projection is taught by, and left behind: phones and Whisper's frames from 25 features a second."""
+
+    def __init__(self, width: int, phones: int, hidden: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv1d(width, width, 5, padding=2) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.phones = nn.Linear(width, phones + 1)
+        self.frames = nn.Linear(width, hidden)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the phones, 0 being none, and frames, of features [b, t, c]."""
+        y = x
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            y = y + F.gelu(conv(norm(y).mT).mT)
+        return self.phones(y), self.frames(x)
+
+
+class Trainee(nn.Module):
+    """The projection, the codebook and the reader."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, hidden: int, phones: int, quantizer: SemanticQuantizer) -> None:
+        super().__init__()
+        width = quantizer.config.width
+        self.register_buffer("mean", torch.zeros(hidden))
+        self.register_buffer("deviation", torch.ones(hidden))
+        self.project = nn.Linear(hidden, width)
+        self.quantizer = quantizer
+        self.reader = Reader(width, phones, hidden)
+
+    def measure(self, features: Tensor) -> None:
+        """Standardise by a sample of features [n, hidden]."""
+        self.mean.copy_(features.mean(0))
+        self.deviation.copy_(features.std(0) + 1e-3)
+
+    def standard(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.deviation
+
+    def install(self, whisper: Whisper) -> None:
+        """Put the projection behind an encoder whose features are not standardised."""
+        with torch.no_grad():
+            weight = self.project.weight / self.deviation
+            whisper.project.weight.copy_(weight)
+            whisper.project.bias.copy_(self.project.bias - weight @ self.mean)
+
+
+def train_content(listing: Path, model: Path, config: ContentConfig, work: Path) -> None:
+    """Give a model a content encoder and its codebook.
 
     Args:
-        listing: `path|speaker|language|text` lines, paths relative to the list's folder; the text is not used.
-        teacher: folder of a Whisper encoder.
-        model: bundle whose hubert and s2 parts are replaced.
-        work: folder for the checkpoint; the same command continues from it.
+        listing: `path|speaker|language|text` lines, paths relative to the list's folder.
+        model: bundle with a Whisper encoder, whose projection and whose stage 2's codebook are replaced.
+        work: folder for what was heard and for the checkpoint; the same command continues from them.
+
+    Raises:
+        DatasetError: too little speech.
     """
     bundle = find_model(model)
-    student = load_hubert(bundle.need("hubert"))
-    codes = load_sovits(bundle.need("s2")).config.quantizer.codes
-    lessons = _lessons(listing, teacher, student.width, codes, config, work / "lessons.pt")
-    fit(student, lessons, config, work / "content.pt")
-    save_hubert(bundle.need("hubert"), student, {"recipe": config.model_dump(mode="json")}, torch.float16)
+    whisper = load_whisper(bundle.need("hubert"))
     synthesizer = load_sovits(bundle.need("s2"), dtype="float32")
-    adopt_codebook(synthesizer, lessons.centres)
-    save_sovits(bundle.need("s2"), synthesizer, {"codebook": "k-means of the content encoder's teacher"})
+    kept = work / "lessons.pt"
+    if not kept.is_file():
+        symbols = bundle.manifest.symbols
+        prepare_lessons(listing, bundle.need("hubert"), symbols, config.bfloat16, config.workers).save(kept)
+    lessons = load_lessons(kept)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        quantizer = SemanticQuantizer(synthesizer.config.quantizer)
+        trainee = Trainee(whisper.config.width, synthesizer.config.phonemes, quantizer)
+        error = fit(trainee, lessons, config, work / "content.pt")
+    trainee.install(whisper)
+    info = {"recipe": config.model_dump(mode="json"), "phone error": round(error, 4)}
+    save_whisper(bundle.need("hubert"), whisper, info, torch.int8)
+    adopt_codebook(synthesizer, trainee.quantizer)
+    save_sovits(bundle.need("s2"), synthesizer, {"codebook": "learned with the content encoder"})
 
 
-def _lessons(listing: Path, teacher: Path, width: int, codes: int, config: ContentConfig, kept: Path) -> Lessons:
-    """Those of an earlier run of the same command, or new ones, which are kept for the next."""
-    if kept.is_file():
-        return load_lessons(kept)
-    lessons = prepare_lessons(
-        listing,
-        teacher,
-        width,
-        codes,
-        seed=config.seed,
-        sample=config.sample,
-        prior_frames=config.speaker_prior_frames,
-        half=config.bfloat16,
-        workers=config.workers,
-    )
-    lessons.save(kept)
-    return lessons
-
-
-def fit(student: Hubert, lessons: Lessons, config: ContentConfig, checkpoint: Path) -> None:
-    """Train until `minutes` are used up; continues from `checkpoint` when it is there."""
-    torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    optimizer = torch.optim.AdamW(student.parameters(), config.learning_rate, (0.9, 0.98), weight_decay=0.01)
-    step, used = _restore(checkpoint, student, optimizer)
+def fit(trainee: Trainee, lessons: Lessons, config: ContentConfig, checkpoint: Path) -> float:
+    """Train; continues from `checkpoint` when it is there. The phone error on the held-out recordings."""
+    count = len(lessons.lengths)
+    held = min(config.held_out, count // 5)
+    order = torch.randperm(count, generator=generator(config.seed)).tolist()
+    held_out, used = order[:held], order[held:]
+    fits = [i for i in used if len(lessons.phones[i]) <= int(lessons.lengths[i])]
+    if int(lessons.lengths[fits].sum()) < trainee.quantizer.config.codes:
+        raise DatasetError(f"{len(fits)} recordings hold too few frames for {trainee.quantizer.config.codes} codes")
     starts = F.pad(lessons.lengths.cumsum(0), (1, 0))[:-1]
-    student.train()
-    started = time.monotonic()
-    while (share := (used + time.monotonic() - started) / (60 * config.minutes)) < 1:
-        rate = min(1.0, (step + 1) / config.warmup) * max(0.02, 0.5 * (1 + math.cos(math.pi * share)))
+    trainee.measure(torch.cat([_features(lessons, starts, i) for i in fits[:1000]]))
+    optimizer = torch.optim.AdamW([p for p in trainee.parameters() if p.requires_grad], config.learning_rate)
+    first = _restore(checkpoint, trainee, optimizer)
+    for step in range(first, config.steps):
+        rate = min(1.0, (step + 1) / config.warmup) * max(0.02, 0.5 * (1 + math.cos(math.pi * step / config.steps)))
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * rate
-        wave, frames, codes = draw(lessons, starts, config, rng)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            heard = student(wave)
-        distance, entropy, agreement = losses(heard.mT.float(), frames, codes, lessons.centres, config.sharpness)
+        torch.manual_seed(config.seed + step)
+        chosen = [fits[i] for i in torch.randint(len(fits), (config.batch,)).tolist()]
+        batch = [_features(lessons, starts, i) for i in chosen]
+        losses = step_losses(trainee, batch, [lessons.phones[i] for i in chosen], config, step >= config.quantize_from)
         optimizer.zero_grad()
-        (config.regression * distance + entropy).backward()
-        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        torch.stack(list(losses.values())).sum().backward()
+        nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)
         optimizer.step()
-        step += 1
-        if step % 50 == 0:
-            log.info("step %d: distance %.3f, entropy %.3f, agreement %.3f", step, distance, entropy, agreement)
-        if step % config.save_every == 0:
-            _save(checkpoint, student, optimizer, step, used + time.monotonic() - started)
-    _save(checkpoint, student, optimizer, step, used + time.monotonic() - started)
-    student.eval()
+        if (step + 1) % 50 == 0:
+            log.info("step %d: %s", step + 1, ", ".join(f"{name} {loss.item():.3f}" for name, loss in losses.items()))
+        if (step + 1) % config.save_every == 0:
+            _save(checkpoint, trainee, optimizer, step + 1)
+    trainee.eval()
+    error, share = phone_error(trainee, lessons, starts, held_out)
+    log.info("of the phones of %d held-out recordings %.1f %% are misread; %.0f %% of the codes were heard", held,
+             100 * error, 100 * share)  # fmt: skip
+    return error
 
 
-def losses(
-    heard: Tensor, frames: Tensor, codes: Tensor, centres: Tensor, sharpness: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Cosine distance to the frames, cross-entropy of the codes, share of right codes.
-
-    Args:
-        heard: student features [b, t, d]; their length is sqrt(d) through the network's last layer norm.
-        frames: unit targets [b, t, d]; codes: [b, t // 2]; centres: [v, d].
-    """
-    unit = heard / math.sqrt(heard.shape[-1])
-    distance = 1 - F.cosine_similarity(unit, frames, dim=-1).mean()
-    pairs = unit.unflatten(1, (-1, 2)).mean(2)
-    logits = sharpness * (2 * pairs @ centres.T - centres.square().sum(1))
-    entropy = F.cross_entropy(logits.flatten(0, 1), codes.flatten(), label_smoothing=0.05)
-    return distance, entropy, (logits.argmax(-1) == codes).float().mean()
-
-
-def draw(
-    lessons: Lessons, starts: Tensor, config: ContentConfig, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One batch of crops of one length: wave [b, w], targets [b, t, d], codes [b, t // 2].
+def step_losses(
+    trainee: Trainee, batch: Sequence[Tensor], phones: Sequence[Tensor], config: ContentConfig, quantize: bool
+) -> dict[str, Tensor]:
+    """Weighted losses by name.
 
     Args:
-        starts: first frame of each recording among all.
+        batch: features [t, hidden] of each recording.
+        phones: ids of each.
+        quantize: read the codes; else the plain features under noise.
     """
-    length = int(rng.choice(config.crops))
-    usable = torch.nonzero(lessons.lengths >= length)[:, 0].numpy()
-    if not len(usable):
-        raise DatasetError(f"no utterance is {length / 50:.1f} s long: lower `crops`")
-    waves, frames, codes = [], [], []
-    for index in rng.choice(usable, config.batch_frames // length):
-        room = (int(lessons.lengths[index]) - length) // 2 + 1
-        start = int(starts[index]) + int(rng.integers(0, room)) * 2
-        wave = lessons.waves[start * HOP : (start + length) * HOP].float() / 32767 * rng.uniform(0.3, 1.2)
-        if rng.random() < config.noise_chance:
-            level = float(wave.std()) * 10 ** (-rng.uniform(12, 35) / 20)
-            wave = wave + level * torch.from_numpy(rng.standard_normal(len(wave), dtype=np.float32))
-        waves.append(F.pad(wave, (0, TAIL)))
-        frames.append(lessons.frames[start : start + length].float())
-        codes.append(lessons.codes[start // 2 : (start + length) // 2].long())
-    return torch.stack(waves), torch.stack(frames), torch.stack(codes)
+    trainee.train()
+    lengths = torch.tensor([len(each) for each in batch])
+    frames = trainee.standard(nn.utils.rnn.pad_sequence(list(batch), batch_first=True))
+    mask = torch.arange(frames.shape[1]) < lengths[:, None]
+    projected = trainee.project(frames)
+    losses = {}
+    if quantize:
+        quantized, _, losses["commitment"] = trainee.quantizer(projected[mask].mT[None])
+        read = torch.zeros_like(projected).masked_scatter(mask[..., None], quantized[0].mT.to(projected))
+    else:
+        spread = config.noise * projected[mask].std(0).detach()
+        read = (projected + spread * torch.randn_like(projected)) * mask[..., None]
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+        logits, rebuilt = trainee.reader(read)
+    scores = logits.float().log_softmax(-1).transpose(0, 1)
+    counts = torch.tensor([len(each) for each in phones])
+    losses["phones"] = F.ctc_loss(scores, torch.cat(list(phones)) + 1, lengths, counts, BLANK, zero_infinity=True)
+    losses["frames"] = config.reconstruction * F.mse_loss(rebuilt.float()[mask], frames[mask])
+    return losses
 
 
-def adopt_codebook(synthesizer: Synthesizer, centres: Tensor) -> None:
+@torch.inference_mode()
+def phone_error(trainee: Trainee, lessons: Lessons, starts: Tensor, recordings: Sequence[int]) -> tuple[float, float]:
+    """Share of phones misread from the codes of some recordings, and share of the codes that occur in them."""
+    read, wanted = [], []
+    seen: set[int] = set()
+    for i in recordings:
+        features = _features(lessons, starts, i)[None]
+        quantized, codes, _ = trainee.quantizer(trainee.project(trainee.standard(features)).mT)
+        best = torch.unique_consecutive(trainee.reader(quantized.mT)[0][0].argmax(-1))
+        read.append(" ".join(str(phone) for phone in best.tolist() if phone != BLANK))
+        wanted.append(" ".join(str(phone) for phone in (lessons.phones[i] + 1).tolist()))
+        seen.update(codes.flatten().tolist())
+    return float(word_error_rate(read, wanted)), len(seen) / trainee.quantizer.config.codes
+
+
+def adopt_codebook(synthesizer: Synthesizer, quantizer: SemanticQuantizer) -> None:
     """Make a stage 2 model hear these codes: its content projection averages pairs of frames."""
-    width = centres.shape[1]
+    width = quantizer.config.width
     with torch.no_grad():
         synthesizer.content.weight.copy_(torch.eye(width)[:, :, None].expand(-1, -1, 2) / 2)
         if synthesizer.content.bias is not None:
             synthesizer.content.bias.zero_()
-        quantizer = synthesizer.quantizer
-        quantizer.codebook.copy_(centres * math.sqrt(width))
-        quantizer.counts.fill_(1.0)
-        quantizer.sums.copy_(quantizer.codebook)
-        quantizer.ready.fill_(True)
+    synthesizer.quantizer.load_state_dict(quantizer.state_dict())
 
 
-def _save(path: Path, student: Hubert, optimizer: torch.optim.Optimizer, step: int, used: float) -> None:
+def _features(lessons: Lessons, starts: Tensor, index: int) -> Tensor:
+    start = int(starts[index])
+    return lessons.features[start : start + int(lessons.lengths[index])].float()
+
+
+def _save(path: Path, trainee: Trainee, optimizer: torch.optim.Optimizer, step: int) -> None:
     with atomic_path(path) as temporary:
-        state = {"student": student.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "used": used}
-        torch.save(state, temporary)
+        torch.save({"trainee": trainee.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, temporary)
 
 
-def _restore(path: Path, student: Hubert, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+def _restore(path: Path, trainee: Trainee, optimizer: torch.optim.Optimizer) -> int:
     if not path.is_file():
-        return 0, 0.0
+        return 0
     state = torch.load(path, weights_only=True)
-    student.load_state_dict(state["student"])
+    trainee.load_state_dict(state["trainee"])
     optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"]), float(state["used"])
+    return int(state["step"])

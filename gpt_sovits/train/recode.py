@@ -19,17 +19,18 @@ from torch import Tensor
 
 from ar import Text2SemanticDecoder, load_text2semantic, save_text2semantic
 from feature_extractor.audio import HUBERT_RATE, load_audio
-from feature_extractor.hubert import Hubert, load_hubert
+from feature_extractor.content import ContentEncoder, load_content
 from gpt_sovits.core.bundle import Bundle, find_model
 from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import AudioError, ConfigError, DatasetError
 from gpt_sovits.train.bundle import install_part
-from gpt_sovits.train.content import TAIL
 from gpt_sovits.train.s2 import JUDGES
 from sovits import Synthesizer, load_sovits, save_sovits
 
 log = logging.getLogger(__name__)
 
+TAIL = 80
+"""Samples a HuBERT stack needs beyond its last hop to make one frame per 320 samples."""
 RARE = 0.05
 """Weight, in frames, of the overall mixture: what a code is taken for that was never heard."""
 
@@ -65,7 +66,7 @@ def recode(old: str | Path, new: str | Path, listing: Path, out: Path, sample: i
     """
     source, target = find_model(old), find_model(new)
     before, after = (load_sovits(b.need("s2"), dtype="float32") for b in (source, target))
-    encoders = load_hubert(source.need("hubert")), load_hubert(target.need("hubert"))
+    encoders = load_content(source.need("hubert")), load_content(target.need("hubert"))
     pairs = compare_codes(listing, (encoders[0], before), (encoders[1], after), sample, seed)
     adopt_stage_2(before, after, pairs)
     text2semantic = load_text2semantic(source.need("s1"), dtype="float32")
@@ -83,7 +84,11 @@ def recode(old: str | Path, new: str | Path, listing: Path, out: Path, sample: i
 
 @torch.inference_mode()
 def compare_codes(
-    listing: Path, old: tuple[Hubert, Synthesizer], new: tuple[Hubert, Synthesizer], sample: int, seed: int
+    listing: Path,
+    old: tuple[ContentEncoder, Synthesizer],
+    new: tuple[ContentEncoder, Synthesizer],
+    sample: int,
+    seed: int,
 ) -> Pairs:
     """Hear some recordings of a list with both content encoders."""
     counts = torch.zeros(*(synthesizer.config.quantizer.codes for _, synthesizer in (new, old)))

@@ -100,7 +100,8 @@ def train_s2(
     fitted = fit("s2", task, data, target, run, recipe.epochs, device, resume, lambda: task.trained, "val/mel_distance")
     progress = fitted.progress
     info = {"steps": task.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}
-    save_checkpoint(target / JUDGES, "s2d", recipe.task.discriminator, task.discriminator.cpu().state_dict(), info)
+    if task.judged:
+        save_checkpoint(target / JUDGES, "s2d", recipe.task.discriminator, task.discriminator.cpu().state_dict(), info)
     trained = task.trained.cpu()
     if recipe.lora is not None and not recipe.lora.merge:
         return fitted.trained(install_adapter(target, source, "s2", adapter_of(trained, recipe.lora), info))

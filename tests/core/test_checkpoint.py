@@ -129,3 +129,35 @@ def test_weights_take_the_format_of_the_module() -> None:
     module = nn.Linear(2, 2).double()
     load_weights(module, {"weight": torch.ones(2, 2).half(), "bias": torch.zeros(2).half()}, "it")
     assert module.weight.dtype == torch.float64 and module.weight.eq(1).all()
+
+
+def test_bytes_keep_weights_to_a_part_in_a_hundred_and_all_else_in_half(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rows = torch.randn(64, 32, 3) * torch.logspace(-3, 2, 64)[:, None, None]
+    tensors = {
+        "conv.weight": rows,
+        "conv.bias": torch.randn(64),
+        "quantizer.codebook": torch.randn(64, 96),
+        "steps": torch.tensor(3),
+        "block.scale": torch.ones(8),
+    }
+    save_checkpoint(tmp_path / "a.safetensors", "s2", {}, tensors, dtype=torch.int8)
+    save_checkpoint(tmp_path / "b.safetensors", "s2", {}, tensors, dtype=torch.float16)
+    found = load_checkpoint(tmp_path / "a.safetensors", "s2").tensors
+    assert set(found) == set(tensors)
+    error = (found["conv.weight"].float() - rows).flatten(1).abs().amax(1) / rows.flatten(1).abs().amax(1)
+    assert error.max() < 0.005
+    assert found["quantizer.codebook"].equal(tensors["quantizer.codebook"].half())
+    assert found["steps"] == 3 and found["block.scale"].equal(torch.ones(8).half())
+    sizes = [(tmp_path / name).stat().st_size for name in ("a.safetensors", "b.safetensors")]
+    assert sizes[0] < 0.8 * sizes[1]
+
+
+def test_bytes_of_bytes_are_the_same(tmp_path: Path) -> None:
+    weight = torch.randn(128, 64)
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_checkpoint(first, "s1", {}, {"x.weight": weight}, dtype=torch.int8)
+    once = load_checkpoint(first).tensors["x.weight"]
+    save_checkpoint(second, "s1", {}, {"x.weight": once}, dtype=torch.int8)
+    twice = load_checkpoint(second).tensors["x.weight"]
+    assert (once.float() - twice.float()).abs().max() < 2e-3 * weight.abs().max()

@@ -10,7 +10,7 @@ from gpt_sovits.core.config import load_config
 from gpt_sovits.core.resources import resource
 from sovits import Synthesizer, SynthesizerConfig
 from sovits.fast import FastGenerator, prepare
-from sovits.hifigan import Generator
+from sovits.generator import Generator
 
 
 def _model(path: Path) -> Synthesizer:
@@ -39,5 +39,16 @@ def test_bfloat16_is_close() -> None:
 
 
 def test_other_generators_stay_as_they_are() -> None:
-    model = _model(resource("configs", "model", "tiny.yaml"))
+    model = _model(resource("configs", "debug", "s2.yaml"))
     assert not prepare(model) and isinstance(model.generator, Generator)
+
+
+@torch.inference_mode()
+def test_of_a_generator_with_a_vocoder_that_alone_is_made_fast() -> None:
+    model = _model(resource("configs", "model", "tiny.yaml"))
+    z, style = torch.randn(1, 96, 6), torch.randn(1, 256, 1)
+    wanted = model.generator(z, style)
+    assert prepare(model) and isinstance(model.generator, Generator)
+    found = model.generator(z, style)
+    assert found.shape == wanted.shape == (1, 1, 6 * 640)
+    assert (found - wanted).abs().max() < 0.05 * wanted.abs().max()
