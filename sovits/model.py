@@ -6,7 +6,6 @@ prior reads quantized content features and phonemes, as in the public GPT-SoVITS
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -17,6 +16,7 @@ from gpt_sovits.core.errors import InputError
 from sovits.config import SynthesizerConfig
 from sovits.coupling import Flow
 from sovits.generator import Generator
+from sovits.outputs import PriorOutput, TrainingOutput
 from sovits.posterior import PosteriorEncoder
 from sovits.prior import PriorEncoder, change_speed, cross_fade
 from sovits.quantizer import SemanticQuantizer
@@ -30,39 +30,6 @@ GARBLED = 3
 """Codes that are replaced at a time: about a phone."""
 Learned = Literal["all", "prior", "generator"]
 """What a training teaches: prior is what codes and text tell of the latent (prior encoder and flow)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriorOutput:
-    """What codes and text tell of the latent."""
-
-    z: Tensor
-    """The posterior's sample in prior space [b, c, f]."""
-    mean: Tensor
-    log_deviation: Tensor
-    commitment: Tensor
-    """Quantizer loss, 0 when the quantizer is frozen."""
-    quantized: Tensor
-    """Code vectors, one per frame [b, c, f]."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingOutput:
-    """What the losses need from one forward pass; what is not learned is None."""
-
-    wave: Tensor | None
-    """Generated segments [b, 1, w]; None as well where a vocoder makes them."""
-    mel: Tensor | None
-    """What that vocoder is given for them [b, m, f]; None for other generators."""
-    start: Tensor
-    """First frame of each segment [b]."""
-    mask: Tensor
-    """[b, 1, f]"""
-    z: Tensor
-    """Posterior sample [b, c, f]."""
-    posterior_mean: Tensor
-    posterior_log: Tensor
-    prior: PriorOutput | None
 
 
 class Synthesizer(nn.Module):
@@ -235,6 +202,7 @@ class Synthesizer(nn.Module):
         start: Tensor | None = None,
         learn: Learned = "all",
         code_noise: float = 0.0,
+        speak: bool = False,
     ) -> TrainingOutput:
         """One training pass: reconstruct a random segment of each utterance.
 
@@ -249,6 +217,7 @@ class Synthesizer(nn.Module):
             start: uniform draws in [0, 1) [b] that place the segments; drawn when None.
             learn: prior: make no wave; generator: leave out prior and flow.
             code_noise: chance that some codes are replaced by random ones, which only the text can tell.
+            speak: also tell the mel of the prior's mean, where a vocoder makes the wave.
         """
         if self.posterior is None:
             raise ValueError("this model was loaded without its posterior encoder, which training needs")
@@ -274,16 +243,18 @@ class Synthesizer(nn.Module):
                 commitment=commitment,
                 quantized=quantized,
             )
-        wave = mel = None
+        wave = mel = spoken = None
         if learn != "prior":
             segments = slice_segments(z, first, self.config.segment)
             if isinstance(self.generator.head, MelVocoder):
                 mel = self.generator.mel(segments, style)
+                spoken = self._expected(prior, first, mask, style) if speak and prior is not None else None
             else:
                 wave = self.generator(segments, style)
         return TrainingOutput(
             wave=wave,
             mel=mel,
+            spoken=spoken,
             start=first,
             mask=mask,
             z=z,
@@ -291,6 +262,11 @@ class Synthesizer(nn.Module):
             posterior_log=posterior_log,
             prior=prior,
         )
+
+    def _expected(self, prior: PriorOutput, first: Tensor, mask: Tensor, style: Tensor) -> Tensor:
+        """Mel of segments of the prior's mean [b, m, f]."""
+        mean, inside = (slice_segments(x, first, self.config.segment) for x in (prior.mean, mask))
+        return self.generator.mel(self.flow.reverse(mean, inside, style), style)
 
     def _check_sentence(
         self,

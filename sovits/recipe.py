@@ -93,6 +93,9 @@ class LossWeights(Strict):
     """Multi-resolution STFT loss; the public recipe has none, short trainings gain from it."""
     spectral_resolutions: tuple[tuple[int, int, int], ...] = RESOLUTIONS
     """(n_fft, hop, window) of that loss."""
+    spoken: float = 0.0
+    """Distance of the mel spectrogram that the prior's mean comes to, for generators that end in a vocoder. Speaking
+    begins with it, and a short training of the posterior's way alone reaches little of that."""
     mean_of_judges: bool = False
     """Take the mean of the discriminators' losses instead of their sum, as so-vits-svc-5 does."""
 

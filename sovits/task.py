@@ -34,7 +34,8 @@ from sovits.loss import (
     speaker_loss,
     spectral_loss,
 )
-from sovits.model import Synthesizer, TrainingOutput
+from sovits.model import Synthesizer
+from sovits.outputs import TrainingOutput
 from sovits.picture import mel_picture
 from sovits.piece import Draws, Piece, cut, draw
 from sovits.recipe import SynthesizerTaskConfig
@@ -166,7 +167,10 @@ class SynthesizerTask(LightningModule):
         weights, fake, losses = self.config.weights, output.wave, {}
         if output.mel is not None:
             assert self._vocoder is not None
-            losses["mel"] = weights.mel * mel_loss(self._vocoder.target(real[:, 0]), output.mel)
+            wanted = self._vocoder.target(real[:, 0])
+            losses["mel"] = weights.mel * mel_loss(wanted, output.mel)
+            if output.spoken is not None:
+                losses["spoken"] = weights.spoken * mel_loss(wanted, output.spoken)
         if fake is not None:
             real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
             losses["mel"] = weights.mel * mel_loss(real_mel, self._mel(fake[:, 0]))
@@ -233,6 +237,7 @@ class SynthesizerTask(LightningModule):
                 start=piece.start,
                 learn=self.config.learn,
                 code_noise=self.config.code_noise,
+                speak=self.config.weights.spoken > 0,
             )
         self._read = None if guide is None or not seen else attention.log_weights(*seen[0], guide.head)
         return output

@@ -12,7 +12,8 @@ from torch import Tensor
 from feature_extractor.spectral import MelConfig, mel_spectrogram, spectrogram_to_mel
 from sovits.convert import to_public
 from sovits.loss import kl_loss, mel_loss
-from sovits.model import Synthesizer, TrainingOutput
+from sovits.model import Synthesizer
+from sovits.outputs import TrainingOutput
 from sovits.segments import slice_segments
 from tests.golden_data import assert_close, golden_json
 from tests.sovits.public import case, reference, second_reference, speakers, training_inputs, unit

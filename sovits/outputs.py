@@ -1,0 +1,42 @@
+"""What one training pass of stage 2 makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorOutput:
+    """What codes and text tell of the latent."""
+
+    z: Tensor
+    """The posterior's sample in prior space [b, c, f]."""
+    mean: Tensor
+    log_deviation: Tensor
+    commitment: Tensor
+    """Quantizer loss, 0 when the quantizer is frozen."""
+    quantized: Tensor
+    """Code vectors, one per frame [b, c, f]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOutput:
+    """What the losses need from one forward pass; what is not learned is None."""
+
+    wave: Tensor | None
+    """Generated segments [b, 1, w]; None as well where a vocoder makes them."""
+    mel: Tensor | None
+    """What that vocoder is given for them [b, m, f]; None for other generators."""
+    spoken: Tensor | None
+    """The same of what the prior expects, as when speaking; None where it is not asked for."""
+    start: Tensor
+    """First frame of each segment [b]."""
+    mask: Tensor
+    """[b, 1, f]"""
+    z: Tensor
+    """Posterior sample [b, c, f]."""
+    posterior_mean: Tensor
+    posterior_log: Tensor
+    prior: PriorOutput | None
