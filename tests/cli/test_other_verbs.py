@@ -55,10 +55,21 @@ def test_a_model_is_not_overwritten(run: Run, tmp_path: Path) -> None:
 def test_presets(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run("models", "new", tmp_path / "a", "--preset", "huge")
     assert done.code == 1 and "there is no preset 'huge': use one of debug, tiny" in done.err
-    monkeypatch.setitem(models.PRESETS, "odd", models.Preset("model/tiny_hubert", "debug/s1", "debug/s2"))
-    with pytest.raises(ConfigError, match="256 wide, but debug/s2 reads 16"):
+    monkeypatch.setitem(models.PRESETS, "odd", models.Preset("debug/hubert", "debug/s1", "model/v2"))
+    with pytest.raises(ConfigError, match="16 wide, but model/v2 reads 768"):
         models.new_model(tmp_path / "b", "odd")
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("part", ["speaker", "whisper", "vocoder"])
+def test_published_parts_are_asked_for_and_refused_by_name(run: Run, tmp_path: Path, part: str) -> None:
+    others = [p for p in ("speaker", "whisper", "vocoder") if p != part]
+    given = [word for other in others for word in (f"--{other}", str(tmp_path / other))]
+    done = run("models", "new", tmp_path / "a", "--preset", "tiny", *given)
+    assert done.code == 1 and f"takes over a trained {part}: give it (--{part} PATH)" in done.err
+    done = run("models", "new", tmp_path / "b", "--preset", "debug", f"--{part}", tmp_path / part)
+    assert done.code == 1 and f"the preset debug has no {part}" in done.err
+    assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
 
 def test_models_are_listed(run: Run) -> None:
