@@ -157,23 +157,30 @@ def try_detectors(items: Sequence[Item], out: Path, tools: Tools, processes: int
     if not isinstance(recogniser, Whisper):
         raise InputError("planting faults needs Whisper, which tells when each word is said")
     planted = plant_all(items, out, recogniser)
-    quick = tools.model_copy(update={"measures": ("similarity", "stability")})
-    heard = tools.model_copy(update={"measures": ("intelligibility", "similarity", "stability")})
-    rows = {
-        kind: score_items(group, heard if kind in BY_EAR or kind == "none" else quick, out / CACHE, processes).rows
-        for kind, group in planted.items()
-        if group
-    }
-    return [
-        Trial(kind, detector, len(rows[kind]), _count(rows[kind], detector), len(rows["none"]),
-              _count(rows["none"], detector))
-        for kind, detector in WANTED.items() if kind in rows
-    ]  # fmt: skip
+    rows = {}
+    for kind, group in planted.items():
+        if group:
+            needed = tools.model_copy(update={"measures": _needed(kind)})
+            rows[kind] = score_items(group, needed, out / CACHE, processes).rows
+    trials = []
+    for kind, detector in WANTED.items():
+        if kind in rows:
+            faulty, clean = _judged(rows[kind], detector), _judged(rows["none"], detector)
+            trials.append(Trial(kind, detector, len(faulty), sum(faulty), len(clean), sum(clean)))
+    return trials
 
 
-def _count(rows: Sequence[Row], detector: str) -> int:
+def _needed(kind: str) -> tuple[str, ...]:
+    """What the detector of a fault reads; all of them are tried on the clean recordings."""
+    heard = ("intelligibility",) if kind in {*BY_EAR, "none"} else ()
+    voice = ("similarity",) if kind in {"another voice", "none"} else ()
+    return (*heard, *voice, "stability")
+
+
+def _judged(rows: Sequence[Row], detector: str) -> list[bool]:
+    """What a detector said of each recording it can judge: another voice asks for a reference, tempo for syllables."""
     assert detector in FAULTS
-    return sum(row.number(detector) == 1.0 for row in rows)
+    return [value == 1.0 for value in (row.number(detector) for row in rows) if value is not None]
 
 
 def _stranger(items: Sequence[Item], number: int) -> Path | None:
