@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import log, prod
 from typing import Literal
 
 from pydantic import model_validator
@@ -147,6 +147,20 @@ class ConvNextBlocks(Strict):
     expansion: int = 3
 
 
+class PitchConfig(Strict):
+    """The pitch that a generator is told."""
+
+    bins: int = 64
+    low: float = 55.0
+    """Hz"""
+    high: float = 550.0
+
+    @property
+    def middle(self) -> float:
+        """Of the logarithms."""
+        return (log(self.low) + log(self.high)) / 2
+
+
 class GeneratorConfig(Strict):
     """Latent frames to samples."""
 
@@ -157,6 +171,8 @@ class GeneratorConfig(Strict):
     """Channels after each upsampler; None: halved each time."""
     blocks: ResidualBlocks | ConvNextBlocks = ResidualBlocks()
     head: ConvHead | IstftHead | VocoderHead = ConvHead()
+    pitch: PitchConfig | None = None
+    """None: the pitch is left to the latent. For heads with a vocoder."""
 
     @property
     def stage_widths(self) -> tuple[int, ...]:
@@ -171,6 +187,8 @@ class GeneratorConfig(Strict):
             raise ValueError("each kernel must be its rate plus an even number")
         if isinstance(self.blocks, ConvNextBlocks) and len(self.blocks.layers) != stages:
             raise ValueError(f"rates has {stages} stages; blocks.layers must have as many")
+        if self.pitch is not None and not isinstance(self.head, VocoderHead):
+            raise ValueError("pitch is for generators whose head is a vocoder")
         if isinstance(self.head, IstftHead) and (self.head.n_fft % 2 or (self.head.n_fft - self.head.hop) % 2):
             raise ValueError("head.n_fft must be even, and n_fft - hop too")
         return self

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from sovits.config import ConvNextBlocks, GeneratorConfig, IstftHead, ResidualBlocks, VocoderHead
 from sovits.hifigan import DEVIATION, SLOPE, ConvNextBlock, ConvNextStage, ConvOut, Istft, ResidualStage, masked
+from sovits.pitch import PitchEmbedding
 from sovits.vocoder import MelVocoder
 from sovits.weightnorm import normed
 
@@ -21,6 +22,7 @@ class Generator(nn.Module):
         self.rates = config.rates
         self.entry = nn.Conv1d(latent, config.channels, 7, padding=3)
         self.condition = nn.Conv1d(style_width, config.channels, 1)
+        self.pitch = None if config.pitch is None else PitchEmbedding(config.channels, config.pitch)
         self.upsamplers = nn.ModuleList(
             normed(nn.ConvTranspose1d(widths[i], widths[i + 1], k, u, (k - u) // 2), deviation)
             for i, (k, u) in enumerate(zip(config.kernels, config.rates, strict=True))
@@ -29,22 +31,29 @@ class Generator(nn.Module):
         self.head = _head(widths[-1], config)
         self.activation = nn.LeakyReLU(SLOPE) if residual else nn.Identity()
 
-    def forward(self, z: Tensor, style: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, z: Tensor, style: Tensor, mask: Tensor | None = None, pitch: Tensor | None = None) -> Tensor:
         """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1].
 
         Args:
+            pitch: [b, 2, f], for a generator that is told it, see `sovits.pitch`.
             mask: [b, 1, f]; what lies behind a shorter latent of a batch then does not reach its last samples.
         """
-        return self.head(*self._features(z, style, mask))
+        return self.head(*self._features(z, style, mask, pitch))
 
-    def mel(self, z: Tensor, style: Tensor) -> Tensor:
+    def mel(self, z: Tensor, style: Tensor, pitch: Tensor | None = None) -> Tensor:
         """Log-mel frames [b, m, f * rates] of a latent, where the head is a vocoder: all that there is to be taught."""
         assert isinstance(self.head, MelVocoder)
-        return self.head.mel(self._features(z, style, None)[0])
+        return self.head.mel(self._features(z, style, None, pitch)[0])
 
-    def _features(self, z: Tensor, style: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _features(
+        self, z: Tensor, style: Tensor, mask: Tensor | None, pitch: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """What the head reads, and its mask."""
-        x = masked(self.entry(z) + self.condition(style), mask)
+        x = self.entry(z) + self.condition(style)
+        if self.pitch is not None:
+            assert pitch is not None
+            x = x + self.pitch(pitch)
+        x = masked(x, mask)
         for upsample, stage, rate in zip(self.upsamplers, self.stages, self.rates, strict=True):
             x = upsample(self.activation(x))
             if mask is None:

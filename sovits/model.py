@@ -17,6 +17,7 @@ from sovits.config import SynthesizerConfig
 from sovits.coupling import Flow
 from sovits.generator import Generator
 from sovits.outputs import PriorOutput, TrainingOutput
+from sovits.pitch import PitchPredictor, spoken_pitch
 from sovits.posterior import PosteriorEncoder
 from sovits.prior import PriorEncoder, change_speed, cross_fade
 from sovits.quantizer import SemanticQuantizer
@@ -48,6 +49,8 @@ class Synthesizer(nn.Module):
         self.posterior = PosteriorEncoder(config) if posterior else None
         self.flow = Flow(config.inter, config.hidden, config.flow, style.width)
         self.generator = Generator(config.inter, config.generator, style.width)
+        told = config.generator.pitch is not None
+        self.pitch = PitchPredictor(config.hidden, style.width) if told else None
 
     def fuse(self) -> Synthesizer:
         """Fold weight norm into the weights, for speed; the function computed stays the same."""
@@ -203,6 +206,7 @@ class Synthesizer(nn.Module):
         learn: Learned = "all",
         code_noise: float = 0.0,
         speak: bool = False,
+        pitch: Tensor | None = None,
     ) -> TrainingOutput:
         """One training pass: reconstruct a random segment of each utterance.
 
@@ -217,6 +221,7 @@ class Synthesizer(nn.Module):
             start: uniform draws in [0, 1) [b] that place the segments; drawn when None.
             learn: prior: make no wave; generator: leave out prior and flow.
             code_noise: chance that some codes are replaced by random ones, which only the text can tell.
+            pitch: of the recordings [b, 2, f], for a generator that is told it.
             speak: also tell the mel of the prior's mean, where a vocoder makes the wave.
         """
         if self.posterior is None:
@@ -228,7 +233,7 @@ class Synthesizer(nn.Module):
         noise = torch.randn_like(posterior_mean) if noise is None else noise
         z = (posterior_mean + noise * posterior_log.exp()) * mask
         first = self._segment_starts(spec_lengths, start)
-        prior = None
+        prior = told = None
         if learn != "generator":
             quantized, commitment = self._quantize(hubert, spec.shape[-1])
             if code_noise:
@@ -236,6 +241,7 @@ class Synthesizer(nn.Module):
             text_mask = length_mask(phone_lengths, phones.shape[-1]).to(spec.dtype)
             features = self.prior.features(quantized, mask, phones, text_mask, self._prior_style(style))
             mean, log_deviation = self.prior.distribution(features, mask)
+            told = None if self.pitch is None else self.pitch(features, mask, style)
             prior = PriorOutput(
                 z=self.flow(z, mask, style),
                 mean=mean,
@@ -244,17 +250,17 @@ class Synthesizer(nn.Module):
                 quantized=quantized,
             )
         wave = mel = spoken = None
-        if learn != "prior":
-            segments = slice_segments(z, first, self.config.segment)
-            if isinstance(self.generator.head, MelVocoder):
-                mel = self.generator.mel(segments, style)
-                spoken = self._expected(prior, first, mask, style) if speak and prior is not None else None
-            else:
-                wave = self.generator(segments, style)
+        if learn != "prior" and isinstance(self.generator.head, MelVocoder):
+            mel = self.generator.mel(z, style, pitch)  # cheap enough to be taught on whole utterances
+            if speak and prior is not None:
+                spoken = self.generator.mel(self.flow.reverse(prior.mean, mask, style), style, pitch)
+        elif learn != "prior":
+            wave = self.generator(slice_segments(z, first, self.config.segment), style)
         return TrainingOutput(
             wave=wave,
             mel=mel,
             spoken=spoken,
+            pitch=told,
             start=first,
             mask=mask,
             z=z,
@@ -262,11 +268,6 @@ class Synthesizer(nn.Module):
             posterior_log=posterior_log,
             prior=prior,
         )
-
-    def _expected(self, prior: PriorOutput, first: Tensor, mask: Tensor, style: Tensor) -> Tensor:
-        """Mel of segments of the prior's mean [b, m, f]."""
-        mean, inside = (slice_segments(x, first, self.config.segment) for x in (prior.mean, mask))
-        return self.generator.mel(self.flow.reverse(mean, inside, style), style)
 
     def _check_sentence(
         self,
@@ -339,7 +340,11 @@ class Synthesizer(nn.Module):
         mean, log_deviation = self.prior.distribution(features, mask)
         z = mean + noise * log_deviation.exp() * scale
         latent = self.flow.reverse(z, mask, style) * mask
-        return self.generator(latent, style, mask if padded else None)[:, 0].float()
+        inside = mask if padded else None
+        if self.pitch is None:
+            return self.generator(latent, style, inside)[:, 0].float()
+        pitch = spoken_pitch(self.pitch(features, mask, style))
+        return self.generator(latent, style, inside, pitch)[:, 0].float()
 
     def _speak(
         self,

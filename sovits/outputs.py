@@ -28,9 +28,11 @@ class TrainingOutput:
     wave: Tensor | None
     """Generated segments [b, 1, w]; None as well where a vocoder makes them."""
     mel: Tensor | None
-    """What that vocoder is given for them [b, m, f]; None for other generators."""
+    """What that vocoder is given for whole utterances [b, m, f]; None for other generators."""
     spoken: Tensor | None
     """The same of what the prior expects, as when speaking; None where it is not asked for."""
+    pitch: Tensor | None
+    """What codes and voice tell of the pitch [b, 2, f], for a generator that is told it."""
     start: Tensor
     """First frame of each segment [b]."""
     mask: Tensor

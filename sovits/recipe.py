@@ -96,6 +96,8 @@ class LossWeights(Strict):
     spoken: float = 0.0
     """Distance of the mel spectrogram that the prior's mean comes to, for generators that end in a vocoder. Speaking
     begins with it, and a short training of the posterior's way alone reaches little of that."""
+    pitch: float = 5.0
+    """Distance of the pitch that codes and voice tell from that of the recording, for generators that are told it."""
     mean_of_judges: bool = False
     """Take the mean of the discriminators' losses instead of their sum, as so-vits-svc-5 does."""
 

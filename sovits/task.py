@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 
 from feature_extractor.spectral import mel_spectrogram, spectrogram_to_mel
@@ -38,6 +39,7 @@ from sovits.model import Synthesizer
 from sovits.outputs import TrainingOutput
 from sovits.picture import mel_picture
 from sovits.piece import Draws, Piece, cut, draw
+from sovits.pitch import pitch_loss, track_pitch
 from sovits.recipe import SynthesizerTaskConfig
 from sovits.segments import slice_segments
 from sovits.training_state import NetworkState
@@ -166,11 +168,13 @@ class SynthesizerTask(LightningModule):
         """
         weights, fake, losses = self.config.weights, output.wave, {}
         if output.mel is not None:
-            assert self._vocoder is not None
-            wanted = self._vocoder.target(real[:, 0])
-            losses["mel"] = weights.mel * mel_loss(wanted, output.mel)
+            losses["mel"] = weights.mel * self._mel_distance(batch, output.mel, output.mask)
+            if output.pitch is not None:
+                wanted = self._pitch(batch)
+                assert wanted is not None
+                losses["pitch"] = weights.pitch * pitch_loss(output.pitch, wanted, output.mask)
             if output.spoken is not None:
-                losses["spoken"] = weights.spoken * mel_loss(wanted, output.spoken)
+                losses["spoken"] = weights.spoken * self._mel_distance(batch, output.spoken, output.mask)
         if fake is not None:
             real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
             losses["mel"] = weights.mel * mel_loss(real_mel, self._mel(fake[:, 0]))
@@ -199,6 +203,24 @@ class SynthesizerTask(LightningModule):
             )
             losses["feature"] = weights.feature * self._share * features
         return losses
+
+    def _pitch(self, batch: Batch) -> Tensor | None:
+        """Of the recordings [b, 2, f], where the generator is told it."""
+        told, frames = self.model.config.generator.pitch, batch.spec.shape[-1]
+        if told is None:
+            return None
+        with torch.autocast(batch.wave.device.type, enabled=False):
+            pitch = track_pitch(batch.wave[:, 0], self.model.config.spectrogram, told)[..., :frames]
+        return F.pad(pitch, (0, frames - pitch.shape[-1]))
+
+    def _mel_distance(self, batch: Batch, mel: Tensor, mask: Tensor) -> Tensor:
+        """Of what the vocoder would be given [b, m, f] from the recordings."""
+        assert self._vocoder is not None
+        wanted = self._vocoder.target(batch.wave[:, 0])
+        frames = min(wanted.shape[-1], mel.shape[-1])
+        inside = mask.repeat_interleave(mel.shape[-1] // mask.shape[-1], dim=-1)[..., :frames]
+        distance = (mel[..., :frames].float() - wanted[..., :frames]).abs() * inside
+        return distance.sum() / (inside.sum() * mel.shape[1])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Speak a held-back utterance from its own codes and style, as inference does."""
@@ -238,6 +260,7 @@ class SynthesizerTask(LightningModule):
                 learn=self.config.learn,
                 code_noise=self.config.code_noise,
                 speak=self.config.weights.spoken > 0,
+                pitch=self._pitch(batch),
             )
         self._read = None if guide is None or not seen else attention.log_weights(*seen[0], guide.head)
         return output
