@@ -30,7 +30,9 @@ def echo(sound: Sound, frames: Frames) -> float:
     spectra = cepstra(sound)
     count = min(len(spectra), len(frames.level)) // STEP
     x = spectra[: count * STEP].reshape(count, STEP, -1).mean(axis=1)
-    spoken = (frames.level[: count * STEP].reshape(count, STEP).mean(axis=1) > frames.loud - 30).astype(np.float64)
+    # steady noise is like itself a moment later, and nothing is said twice in it
+    said = frames.spoken & (frames.level > frames.loud - 30)
+    spoken = (said[: count * STEP].reshape(count, STEP).mean(axis=1) >= 0.5).astype(np.float64)
     heard = x[spoken > 0]
     shortest = int(SHORTEST * 100 / STEP)
     if len(heard) < 2 * shortest:

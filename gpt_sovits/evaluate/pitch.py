@@ -35,6 +35,11 @@ class Frames:
     def voiced(self) -> NDArray[np.bool_]:
         return self.f0 > 0
 
+    @property
+    def spoken(self) -> NDArray[np.bool_]:
+        """Frames in which something is said: voiced sound and what lies within 0.15 s of it."""
+        return np.convolve(self.voiced & (self.level > self.loud - 30), np.ones(31), mode="same") > 0
+
 
 def track(wave: NDArray[np.float32]) -> Frames:
     """Levels and fundamental frequency of a wave [w] at 16 kHz."""

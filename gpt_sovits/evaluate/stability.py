@@ -33,11 +33,14 @@ class Limits(Strict):
     tail_noise: float = 0.4
     tail_silence: float = 1.5
     """Seconds after the last voiced sound and the 0.3 s that consonants take."""
-    noise_above_floor: float = 6.0
-    """dB by which a tail must exceed the pauses before it."""
-    slow: float = 0.62
+    noise_spread: float = 2.5
+    """dB within which the level of noise stays for `tail_noise` seconds; what is left of speech falls or wavers."""
+    noise_above_floor: float = 3.0
+    """dB by which a tail must exceed the pauses before it, unless it goes on for `noise_alone` seconds."""
+    noise_alone: float = 0.6
+    slow: float = 0.66
     fast: float = 1.65
-    """Tempo against the reference, or against what is usual where its text is unknown."""
+    """Tempo against that of the reference, or against what is usual where its text is unknown."""
     other_voice: float = 0.35
     """Speaker similarity (CAM++) below which it is somebody else."""
     clipped: float = 5e-4
@@ -47,6 +50,10 @@ class Limits(Strict):
 LIMITS = Limits()
 USUAL = {"en": 4.1, "zh": 4.2, "ja": 6.0, "ko": 5.0, "yue": 4.2}
 """Syllables (Japanese: characters) a second of speech."""
+FEWEST = 5
+"""Syllables of a text or reference below which its tempo tells nothing."""
+PRIOR = 12
+"""Syllables at the usual tempo that are added to a reference: a short one tells little of how fast somebody speaks."""
 
 
 class Stability:
@@ -54,7 +61,7 @@ class Stability:
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
-        self.card = Card(measure="stability", model="-", version="2", settings=limits.model_dump())
+        self.card = Card(measure="stability", model="-", version="3", settings=limits.model_dump())
 
     def score(self, clip: Clip) -> dict[str, Value]:
         frames = track(clip.sound.heard.numpy())
@@ -93,18 +100,19 @@ class Stability:
         return not related and isinstance(certainty, float) and certainty >= self.limits.language_certainty
 
     def _tempo(self, clip: Clip, frames: Frames) -> float | None:
-        """Syllables a second against the reference, or against what is usual; None for a text of under 4 syllables."""
+        """Syllables a second against the reference, or against what is usual; None for a text of few syllables."""
         item = clip.item
         said = syllables(item.text, item.language)
-        if said < 4:
-            return None
         usual = USUAL.get(item.language)
+        if said < FEWEST or usual is None:
+            return None
         known = item.reference_language or item.language
         if clip.reference is not None and item.reference_text and known == item.language:
             there = syllables(item.reference_text, known)
-            if there >= 4:
-                usual = there / max(speech(track(clip.reference.heard.numpy())), 0.1)
-        return None if usual is None else said / max(speech(frames), 0.1) / usual
+            if there >= FEWEST:
+                took = speech(track(clip.reference.heard.numpy()))
+                usual = (there + PRIOR) / (took + PRIOR / usual)
+        return said / max(speech(frames), 0.1) / usual
 
 
 def word_faults(wanted: Sequence[str], heard: Sequence[str], limits: Limits = LIMITS) -> dict[str, Value]:
@@ -204,19 +212,22 @@ def tail(frames: Frames, limits: Limits = LIMITS) -> str | None:
     if not len(voiced):
         return None
     rest = frames.level[voiced[-1] + 31 : -2]
-    if len(rest) >= limits.tail_noise * 100:
-        pauses = frames.level[: voiced[-1]]
-        floor = max(float(np.percentile(pauses, 5)), frames.loud - 60)
-        strong = np.sum(rest > max(floor + limits.noise_above_floor, frames.loud - 40))
-        if strong >= limits.tail_noise * 100:
-            return "noise"
+    pauses = frames.level[: voiced[-1]]
+    floor = max(float(np.percentile(pauses, 5)), frames.loud - 60) if len(pauses) else frames.loud - 60
+    for seconds, above in ((limits.tail_noise, limits.noise_above_floor), (limits.noise_alone, -np.inf)):
+        size = round(seconds * 100)
+        if len(rest) >= size:
+            stretches = np.lib.stride_tricks.sliding_window_view(rest, size)
+            low, middle, high = np.percentile(stretches, [10, 50, 90], axis=1)
+            strong = middle > max(floor + above, frames.loud - 40)
+            if (strong & (high - low <= limits.noise_spread)).any():
+                return "noise"
     return "silence" if len(rest) >= limits.tail_silence * 100 else None
 
 
 def speech(frames: Frames) -> float:
-    """Seconds in which something is said: voiced sound and what lies within 0.15 s of it."""
-    near = np.convolve(frames.voiced & (frames.level > frames.loud - 30), np.ones(31), mode="same") > 0
-    return float(near.sum()) / 100
+    """Seconds in which something is said."""
+    return float(frames.spoken.sum()) / 100
 
 
 def syllables(text: str, language: str) -> int:

@@ -75,6 +75,31 @@ def test_planted_faults_are_found(fault: str, spoken: list[Item], sounds: dict[s
     assert hits >= 9
 
 
+def test_noise_at_the_end_repeats_nothing_and_hiss_throughout_is_no_tail(
+    spoken: list[Item], sounds: dict[str, Sound]
+) -> None:
+    for item in spoken:
+        sound = sounds[item.id]
+        wave = sound.wave.numpy()
+        made = noise_tail(wave, sound.rate, seed=5)
+        found = Stability().score(Clip(item, Sound(sound.path, torch.from_numpy(made), sound.rate)))
+        assert found["tail_kind"] == "noise" and "repeated" not in found, item.id
+        level = float(np.sqrt(np.square(wave).mean()))
+        hiss = np.random.default_rng(6).normal(0, level / 30, len(wave)).astype(np.float32)
+        assert tail(track(Sound(sound.path, torch.from_numpy(wave + hiss), sound.rate).heard.numpy())) is None, item.id
+
+
+def test_a_short_reference_hardly_decides_the_tempo(spoken: list[Item], sounds: dict[str, Sound]) -> None:
+    """Fewer syllables in the same seconds are not taken for so much less of a tempo."""
+    for item in spoken:
+        few = "Six drawn out syllables" if item.language == "en" else "六个音节啊"
+        fewer = syllables(item.reference_text or "", item.language) / syllables(few, item.language)
+        own = float(Stability().score(Clip(item, sounds[item.id]))["tempo"] or 0)
+        short = item.model_copy(update={"reference_text": few})
+        told = float(Stability().score(Clip(short, sounds[item.id]))["tempo"] or 0)
+        assert own < told < 0.9 * fewer * own, item.id
+
+
 def pieces(seconds: float, length: float = 0.3) -> list[tuple[float, float]]:
     """Stretches of 0.3 s in the place of words: three of them are a phrase."""
     return [(length * i, length * (i + 1)) for i in range(int(seconds / length))]
