@@ -140,12 +140,6 @@ def test_it_can_be_trained(small: Hubert) -> None:
     assert all(g is not None and g.isfinite().all() for g in gradients)
 
 
-def test_the_small_preset_has_the_rate_of_hubert() -> None:
-    hubert = new_hubert(load_config(HubertSettings, "model/tiny_hubert"))
-    assert hubert.width == 256 and hubert.shortest == 400
-    assert sum(p.numel() for p in hubert.parameters()) < 6_000_000
-
-
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="HuBERT"):
         new_hubert(HubertSettings(hidden_size=30, num_attention_heads=4))
