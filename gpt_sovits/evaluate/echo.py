@@ -19,6 +19,8 @@ COVERED = 0.8
 """Share of the time between both starts over which they must be alike."""
 SPOKEN = 0.7
 """Share of those frames that must be speech, both times."""
+VOICED = 0.1
+"""Share that must be voiced."""
 Array = NDArray[np.float64]
 
 
@@ -30,9 +32,8 @@ def echo(sound: Sound, frames: Frames) -> float:
     spectra = cepstra(sound)
     count = min(len(spectra), len(frames.level)) // STEP
     x = spectra[: count * STEP].reshape(count, STEP, -1).mean(axis=1)
-    # steady noise is like itself a moment later, and nothing is said twice in it
-    said = frames.spoken & (frames.level > frames.loud - 30)
-    spoken = (said[: count * STEP].reshape(count, STEP).mean(axis=1) >= 0.5).astype(np.float64)
+    spoken = _in_steps(frames.level > frames.loud - 30, count)
+    voiced = _in_steps(frames.voiced, count)
     heard = x[spoken > 0]
     shortest = int(SHORTEST * 100 / STEP)
     if len(heard) < 2 * shortest:
@@ -47,10 +48,17 @@ def echo(sound: Sound, frames: Frames) -> float:
             break
         weight = _sums(both, window)
         gap = _sums(_gaps(x, lag) * both, window)
-        enough = weight >= SPOKEN * window
+        # steady noise is like itself a moment later, and nothing is said twice in it
+        sung = np.minimum(_sums(voiced[:-lag], window), _sums(voiced[lag:], window))
+        enough = (weight >= SPOKEN * window) & (sung >= VOICED * window)
         if enough.any():
             best = min(best, float((gap[enough] / weight[enough]).min()) / usual)
     return best
+
+
+def _in_steps(frames: NDArray[np.bool_], count: int) -> Array:
+    """1 where half of a step's frames are."""
+    return (frames[: count * STEP].reshape(count, STEP).mean(axis=1) >= 0.5).astype(np.float64)
 
 
 def _gaps(x: Array, lag: int) -> Array:

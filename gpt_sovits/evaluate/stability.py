@@ -41,7 +41,7 @@ class Limits(Strict):
     slow: float = 0.66
     fast: float = 1.65
     """Tempo against that of the reference, or against what is usual where its text is unknown."""
-    other_voice: float = 0.35
+    other_voice: float = 0.45
     """Speaker similarity (CAM++) below which it is somebody else."""
     clipped: float = 5e-4
     language_certainty: float = 0.7
