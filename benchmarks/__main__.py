@@ -2,6 +2,7 @@
 
     python -m benchmarks text [--out FILE]
     python -m benchmarks kills [--kills 20]
+    python -m benchmarks verdicts --model tiny|--recordings LIST --out FOLDER
     python -m benchmarks [--model tiny] [--out benchmarks/results/NAME.md] [--repeats 5]
 
 Without `--model` the embedded model is measured, or where there is none an untrained one of debug size, whose figures
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import kills
+from benchmarks import kills, verdicts
 from benchmarks import text as text_benchmark
 from benchmarks.machine import processor
 from benchmarks.measure import Result, end_to_end, front_end, stage_1, stage_2
@@ -67,6 +68,9 @@ def main() -> None:
         return
     if sys.argv[1:2] == ["kills"]:
         kills.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["verdicts"]:
+        verdicts.main(sys.argv[2:])
         return
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", help="a name under pretrained_models/ or a folder")
