@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache
-from multiprocessing import connection
 
 import torch
 
 from gpt_sovits.core.errors import GPTSoVITSError
+from gpt_sovits.core.workers import end_with_parent
 from prep.extract import Extractor
 from prep.job import FATAL, Job, Outcome, Recipe
 
@@ -95,15 +93,7 @@ def _outcomes(future: Future[Result]) -> list[Outcome]:
 def _start_worker() -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_follow_parent, daemon=True).start()
-
-
-def _follow_parent() -> None:
-    """End with the parent even if it is killed: nobody would read the results of an orphan."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+    end_with_parent()
 
 
 @lru_cache(maxsize=1)

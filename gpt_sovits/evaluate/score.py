@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from gpt_sovits.core.errors import AudioError, GPTSoVITSError
+from gpt_sovits.core.workers import end_with_parent
 from gpt_sovits.evaluate.cache import ScoreCache, Taken, measure_name
 from gpt_sovits.evaluate.item import Card, Clip, Item, Measure, Sound, Value, read_sound
 from gpt_sovits.evaluate.measures import Missing, Tools, build_measures
@@ -143,6 +144,7 @@ class _Worker:
 def _start(tools: Tools) -> None:
     import torch
 
+    end_with_parent()
     torch.set_num_threads(1)
     _Worker.measures = build_measures(tools)[0]
 
