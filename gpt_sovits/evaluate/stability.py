@@ -54,6 +54,7 @@ FEWEST = 5
 """Syllables of a text or reference below which its tempo tells nothing."""
 PRIOR = 12
 """Syllables at the usual tempo that are added to a reference: a short one tells little of how fast somebody speaks."""
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
 
 class Stability:
@@ -61,7 +62,7 @@ class Stability:
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
-        self.card = Card(measure="stability", model="-", version="3", settings=limits.model_dump())
+        self.card = Card(measure="stability", model="-", version="4", settings=limits.model_dump())
 
     def score(self, clip: Clip) -> dict[str, Value]:
         frames = track(clip.sound.heard.numpy())
@@ -119,14 +120,14 @@ def word_faults(wanted: Sequence[str], heard: Sequence[str], limits: Limits = LI
     """Skipped, repeated and added words and an early end, from units of the wanted and the heard text."""
     found = align(wanted, heard)
     lost = [s for s in found.steps if s.kind == "delete"]
-    misheard = _misheard(found)
+    wrong = _stretches(found)
     more = [s for s in found.steps if s.kind == "insert"]
     end = len(found.wanted)
     last = [s for s in lost if s.end == end]
     return {
         "skipped": float(
             any(_is_skip(found, s.start, s.end, limits) for s in lost if s.end != end)
-            or any(_is_short(found, s, limits) for s in misheard if s.end != end)
+            or any(_is_short(found, s, limits) for s in wrong if s.end != end)
         ),
         "early_end": float(any(_is_skip(found, s.start, s.end, limits) for s in last)),
         "repeated": float(any(_is_repeat(found, s.heard_start, s.heard_end) for s in more) or _doubled(found)),
@@ -144,8 +145,8 @@ def _is_skip(found: Alignment, start: int, end: int, limits: Limits) -> bool:
     return letters >= limits.skipped_letters
 
 
-def _misheard(found: Alignment) -> list[Step]:
-    """Stretches in which words were replaced, with what was lost or added beside them."""
+def _stretches(found: Alignment) -> list[Step]:
+    """Stretches that are not as wanted: what was replaced together with what was lost or added beside it."""
     joined: list[Step] = []
     for step in found.steps:
         if step.kind == "equal":
@@ -154,16 +155,21 @@ def _misheard(found: Alignment) -> list[Step]:
             last = joined.pop()
             step = Step("replace", last.start, step.end, last.heard_start, step.heard_end)
         joined.append(step)
-    return [step for step in joined if step.kind == "replace"]
+    return joined
 
 
 def _is_short(found: Alignment, step: Step, limits: Limits) -> bool:
-    """A misheard stretch of words from which too many letters are missing: a word went with them."""
-    wanted = sum(map(len, found.wanted[step.start : step.end]))
-    heard = sum(map(len, found.heard[step.heard_start : step.heard_end]))
-    if not found.wanted[step.start].isascii():  # characters: lost ones are seen as such
+    """A stretch from which too much is missing: a word went with what was misheard.
+
+    A Chinese character is a syllable and stays one when it is misheard; of English too many letters must be missing.
+    """
+    wanted, heard = found.wanted[step.start : step.end], found.heard[step.heard_start : step.heard_end]
+    if wanted and all(_HAN.fullmatch(unit) for unit in wanted):
+        return len(heard) < len(wanted)
+    if step.kind != "replace" or not wanted[0].isascii():
         return False
-    return wanted - heard >= max(limits.skipped_letters, limits.skipped_share * wanted)
+    lost = sum(map(len, wanted)) - sum(map(len, heard))
+    return lost >= max(limits.skipped_letters, limits.skipped_share * sum(map(len, wanted)))
 
 
 def repeats_itself(units: Sequence[str]) -> bool:

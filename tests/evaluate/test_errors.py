@@ -71,6 +71,10 @@ def test_alignment_covers_both_texts() -> None:
         ("en", "", {"early_end"}),
         ("zh", CHINESE, set()),
         ("zh", "请把窗户打开房间里热", {"skipped"}),
+        ("zh", "请把窗户打开房间有点热", {"skipped"}),
+        ("zh", "请把窗户打开房有点热", {"skipped"}),
+        ("zh", "请把创户打开方坚里有点热", set()),  # misheard, and as many syllables as wanted
+        ("zh", "请把创打开方坚里有点热", {"skipped"}),  # one syllable went with what was misheard
         ("zh", "请把窗户打开打开房间里有点热", {"repeated"}),
         ("zh", "请把窗户打开房间里", {"early_end"}),
         ("zh", CHINESE + "谢谢观看", {"babble"}),
