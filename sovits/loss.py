@@ -41,6 +41,14 @@ def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
     return F.l1_loss(fake.float(), real.float())
 
 
+def masked_mel_loss(real: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
+    """Mean distance of log-mel spectrograms [b, m, f] inside `mask` [b, 1, g], each of whose frames spans f / g."""
+    frames = min(real.shape[-1], fake.shape[-1])
+    inside = mask.repeat_interleave(fake.shape[-1] // mask.shape[-1], dim=-1)[..., :frames]
+    distance = (fake[..., :frames].float() - real[..., :frames]).abs() * inside
+    return distance.sum() / (inside.sum() * fake.shape[1])
+
+
 def speaker_loss(wanted: Tensor, heard: Tensor) -> Tensor:
     """Mean cosine distance of speaker embeddings [b, e]."""
     return 1 - F.cosine_similarity(heard.float(), wanted.float(), dim=-1).mean()

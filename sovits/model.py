@@ -261,6 +261,7 @@ class Synthesizer(nn.Module):
             mel=mel,
             spoken=spoken,
             pitch=told,
+            told_pitch=pitch,
             start=first,
             mask=mask,
             z=z,

@@ -33,6 +33,8 @@ class TrainingOutput:
     """The same of what the prior expects, as when speaking; None where it is not asked for."""
     pitch: Tensor | None
     """What codes and voice tell of the pitch [b, 2, f], for a generator that is told it."""
+    told_pitch: Tensor | None
+    """What the generator was told in its place: that of the recordings."""
     start: Tensor
     """First frame of each segment [b]."""
     mask: Tensor

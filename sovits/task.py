@@ -31,6 +31,7 @@ from sovits.loss import (
     discriminator_loss,
     feature_loss,
     kl_loss,
+    masked_mel_loss,
     mel_loss,
     speaker_loss,
     spectral_loss,
@@ -168,13 +169,13 @@ class SynthesizerTask(LightningModule):
         """
         weights, fake, losses = self.config.weights, output.wave, {}
         if output.mel is not None:
-            losses["mel"] = weights.mel * self._mel_distance(batch, output.mel, output.mask)
-            if output.pitch is not None:
-                wanted = self._pitch(batch)
-                assert wanted is not None
-                losses["pitch"] = weights.pitch * pitch_loss(output.pitch, wanted, output.mask)
+            assert self._vocoder is not None
+            wanted = self._vocoder.target(batch.wave[:, 0])
+            losses["mel"] = weights.mel * masked_mel_loss(wanted, output.mel, output.mask)
+            if output.pitch is not None and output.told_pitch is not None:
+                losses["pitch"] = weights.pitch * pitch_loss(output.pitch, output.told_pitch, output.mask)
             if output.spoken is not None:
-                losses["spoken"] = weights.spoken * self._mel_distance(batch, output.spoken, output.mask)
+                losses["spoken"] = weights.spoken * masked_mel_loss(wanted, output.spoken, output.mask)
         if fake is not None:
             real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
             losses["mel"] = weights.mel * mel_loss(real_mel, self._mel(fake[:, 0]))
@@ -212,15 +213,6 @@ class SynthesizerTask(LightningModule):
         with torch.autocast(batch.wave.device.type, enabled=False):
             pitch = track_pitch(batch.wave[:, 0], self.model.config.spectrogram, told)[..., :frames]
         return F.pad(pitch, (0, frames - pitch.shape[-1]))
-
-    def _mel_distance(self, batch: Batch, mel: Tensor, mask: Tensor) -> Tensor:
-        """Of what the vocoder would be given [b, m, f] from the recordings."""
-        assert self._vocoder is not None
-        wanted = self._vocoder.target(batch.wave[:, 0])
-        frames = min(wanted.shape[-1], mel.shape[-1])
-        inside = mask.repeat_interleave(mel.shape[-1] // mask.shape[-1], dim=-1)[..., :frames]
-        distance = (mel[..., :frames].float() - wanted[..., :frames]).abs() * inside
-        return distance.sum() / (inside.sum() * mel.shape[1])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Speak a held-back utterance from its own codes and style, as inference does."""
