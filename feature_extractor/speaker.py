@@ -48,7 +48,11 @@ class SpeakerEncoder(nn.Module):
         Raises:
             AudioError: shorter than one 25 ms window.
         """
-        banks = fbank(wave, self.config.bands).to(next(self.parameters()))
+        return self.embed(fbank(wave, self.config.bands))
+
+    def embed(self, banks: Tensor) -> Tensor:
+        """Embed filterbanks [b, f, bands], see `fbank`."""
+        banks = banks.to(next(self.parameters()))
         if isinstance(self.config, CamPlusConfig):
             banks = banks - banks.mean(1, keepdim=True)
         return self.model(banks)

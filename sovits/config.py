@@ -205,7 +205,9 @@ class SynthesizerConfig(Strict):
     hidden: int = 192
     """Channels of the encoders and of the WaveNets."""
     prior: PriorConfig = PriorConfig()
-    posterior: WaveNetConfig = WaveNetConfig(layers=16)
+    posterior: WaveNetConfig | None = WaveNetConfig(layers=16)
+    """None: the generator is given the prior's mean, and prior and generator are taught as one, by the mel spectrogram
+    alone: for heads with a vocoder. The flow, usually of no couplings then, is part of that way."""
     flow: FlowConfig = FlowConfig()
     style: StyleConfig = StyleConfig()
     speaker: int | None = None
@@ -221,6 +223,8 @@ class SynthesizerConfig(Strict):
             raise ValueError(
                 f"the generator makes {made} samples a frame, the spectrogram takes {self.spectrogram.hop}"
             )
+        if (self.posterior is None) != isinstance(self.generator.head, VocoderHead):
+            raise ValueError("posterior must be null where the generator's head is a vocoder, and only there")
         if self.style.bins > self.spectrogram.bins:
             raise ValueError(f"style.bins is {self.style.bins}, but the spectrogram has {self.spectrogram.bins} bins")
         if self.hidden % self.prior.heads or self.style.prior_width % self.prior.cross_heads or self.inter % 2:

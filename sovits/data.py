@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,12 @@ class SynthesizerDataModule(LightningDataModule):
     def held_back(self) -> list[str]:
         """Names of the utterances to judge by."""
         return [self._ready().items[index].name for index in self.validation]
+
+    def recordings(self, count: int) -> Iterator[Tensor]:
+        """Waves [w] of so many utterances, the same ones each time."""
+        dataset = self._ready()
+        order = torch.randperm(len(dataset), generator=generator(self.config.seed))[:count]
+        return (dataset[index].wave[0] for index in order.tolist())
 
     @property
     def left_out(self) -> dict[str, str]:

@@ -23,7 +23,6 @@ from sovits.prior import PriorEncoder, change_speed, cross_fade
 from sovits.quantizer import SemanticQuantizer
 from sovits.segments import length_mask, slice_segments
 from sovits.style import SpeakerBranch, StyleEncoder
-from sovits.vocoder import MelVocoder
 from sovits.weightnorm import take_off
 
 FRAMES_PER_CODE = 2
@@ -46,11 +45,16 @@ class Synthesizer(nn.Module):
         self.speaker = SpeakerBranch(config.speaker, style.width) if config.speaker is not None else None
         self.bridge = nn.Linear(style.width, style.prior_width) if style.width != style.prior_width else None
         self.prior = PriorEncoder(config)
-        self.posterior = PosteriorEncoder(config) if posterior else None
+        self.posterior = PosteriorEncoder(config) if posterior and config.posterior is not None else None
         self.flow = Flow(config.inter, config.hidden, config.flow, style.width)
         self.generator = Generator(config.inter, config.generator, style.width)
         told = config.generator.pitch is not None
         self.pitch = PitchPredictor(config.hidden, style.width) if told else None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether all is there that training needs: a model that only speaks has lost its posterior."""
+        return self.posterior is not None or self.config.posterior is None
 
     def fuse(self) -> Synthesizer:
         """Fold weight norm into the weights, for speed; the function computed stays the same."""
@@ -205,7 +209,6 @@ class Synthesizer(nn.Module):
         start: Tensor | None = None,
         learn: Learned = "all",
         code_noise: float = 0.0,
-        speak: bool = False,
         pitch: Tensor | None = None,
     ) -> TrainingOutput:
         """One training pass: reconstruct a random segment of each utterance.
@@ -222,18 +225,19 @@ class Synthesizer(nn.Module):
             learn: prior: make no wave; generator: leave out prior and flow.
             code_noise: chance that some codes are replaced by random ones, which only the text can tell.
             pitch: of the recordings [b, 2, f], for a generator that is told it.
-            speak: also tell the mel of the prior's mean, where a vocoder makes the wave.
         """
-        if self.posterior is None:
+        if not self.trainable:
             raise ValueError("this model was loaded without its posterior encoder, which training needs")
         mask = length_mask(spec_lengths, spec.shape[-1]).to(spec.dtype)
         style = self._style(spec, mask, speaker)
-        # The posterior sees the style without training it: the style is to serve the speaking path.
-        posterior_mean, posterior_log = self.posterior(spec, mask, style.detach())
-        noise = torch.randn_like(posterior_mean) if noise is None else noise
-        z = (posterior_mean + noise * posterior_log.exp()) * mask
+        z = posterior_mean = posterior_log = None
+        if self.posterior is not None:
+            # The posterior sees the style without training it: the style is to serve the speaking path.
+            posterior_mean, posterior_log = self.posterior(spec, mask, style.detach())
+            noise = torch.randn_like(posterior_mean) if noise is None else noise
+            z = (posterior_mean + noise * posterior_log.exp()) * mask
         first = self._segment_starts(spec_lengths, start)
-        prior = told = None
+        prior = expected = None
         if learn != "generator":
             quantized, commitment = self._quantize(hubert, spec.shape[-1])
             if code_noise:
@@ -241,26 +245,23 @@ class Synthesizer(nn.Module):
             text_mask = length_mask(phone_lengths, phones.shape[-1]).to(spec.dtype)
             features = self.prior.features(quantized, mask, phones, text_mask, self._prior_style(style))
             mean, log_deviation = self.prior.distribution(features, mask)
-            told = None if self.pitch is None else self.pitch(features, mask, style)
+            expected = None if self.pitch is None else self.pitch(features, mask, style)
             prior = PriorOutput(
-                z=self.flow(z, mask, style),
+                z=None if z is None else self.flow(z, mask, style),
                 mean=mean,
                 log_deviation=log_deviation,
                 commitment=commitment,
                 quantized=quantized,
             )
-        wave = mel = spoken = None
-        if learn != "prior" and isinstance(self.generator.head, MelVocoder):
-            mel = self.generator.mel(z, style, pitch)  # cheap enough to be taught on whole utterances
-            if speak and prior is not None:
-                spoken = self.generator.mel(self.flow.reverse(prior.mean, mask, style), style, pitch)
-        elif learn != "prior":
+        wave = mel = None
+        if z is None and prior is not None:  # a mel spectrogram is cheap enough to be taught on whole utterances
+            mel = self.generator.mel(self.flow.reverse(prior.mean, mask, style), style, pitch)
+        elif z is not None and learn != "prior":
             wave = self.generator(slice_segments(z, first, self.config.segment), style)
         return TrainingOutput(
             wave=wave,
             mel=mel,
-            spoken=spoken,
-            pitch=told,
+            pitch=expected,
             told_pitch=pitch,
             start=first,
             mask=mask,
@@ -339,7 +340,7 @@ class Synthesizer(nn.Module):
             padded: some rows are shorter than others; without it the generator need not look at the mask.
         """
         mean, log_deviation = self.prior.distribution(features, mask)
-        z = mean + noise * log_deviation.exp() * scale
+        z = mean if self.config.posterior is None else mean + noise * log_deviation.exp() * scale
         latent = self.flow.reverse(z, mask, style) * mask
         inside = mask if padded else None
         if self.pitch is None:

@@ -11,8 +11,8 @@ from torch import Tensor
 class PriorOutput:
     """What codes and text tell of the latent."""
 
-    z: Tensor
-    """The posterior's sample in prior space [b, c, f]."""
+    z: Tensor | None
+    """The posterior's sample in prior space [b, c, f]; None for a network without one."""
     mean: Tensor
     log_deviation: Tensor
     commitment: Tensor
@@ -28,9 +28,8 @@ class TrainingOutput:
     wave: Tensor | None
     """Generated segments [b, 1, w]; None as well where a vocoder makes them."""
     mel: Tensor | None
-    """What that vocoder is given for whole utterances [b, m, f]; None for other generators."""
-    spoken: Tensor | None
-    """The same of what the prior expects, as when speaking; None where it is not asked for."""
+    """What that vocoder is given for whole utterances [b, m, f], told from the prior's mean; None for other
+    generators."""
     pitch: Tensor | None
     """What codes and voice tell of the pitch [b, 2, f], for a generator that is told it."""
     told_pitch: Tensor | None
@@ -39,8 +38,8 @@ class TrainingOutput:
     """First frame of each segment [b]."""
     mask: Tensor
     """[b, 1, f]"""
-    z: Tensor
-    """Posterior sample [b, c, f]."""
-    posterior_mean: Tensor
-    posterior_log: Tensor
+    z: Tensor | None
+    """Posterior sample [b, c, f]; None, and the next two, for a network without a posterior."""
+    posterior_mean: Tensor | None
+    posterior_log: Tensor | None
     prior: PriorOutput | None

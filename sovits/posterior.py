@@ -13,6 +13,7 @@ class PosteriorEncoder(nn.Module):
 
     def __init__(self, config: SynthesizerConfig) -> None:
         super().__init__()
+        assert config.posterior is not None
         self.entry = nn.Conv1d(config.spectrogram.bins, config.hidden, 1)
         self.wavenet = WaveNet(config.hidden, config.posterior.kernel, config.posterior.layers, config.style.width)
         self.exit = nn.Conv1d(config.hidden, 2 * config.inter, 1)

@@ -93,17 +93,16 @@ class LossWeights(Strict):
     """Multi-resolution STFT loss; the public recipe has none, short trainings gain from it."""
     spectral_resolutions: tuple[tuple[int, int, int], ...] = RESOLUTIONS
     """(n_fft, hop, window) of that loss."""
-    spoken: float = 0.0
-    """Distance of the mel spectrogram that the prior's mean comes to, for generators that end in a vocoder. Speaking
-    begins with it, and a short training of the posterior's way alone reaches little of that."""
     pitch: float = 5.0
     """Distance of the pitch that codes and voice tell from that of the recording, for generators that are told it."""
     mean_of_judges: bool = False
     """Take the mean of the discriminators' losses instead of their sum, as so-vits-svc-5 does."""
-
     speaker: float = 0.0
     """Distance of the voice that the model's speaker encoder hears in a generated segment from that of the recording;
-    for models with a speaker branch. Segments under a second hold little voice."""
+    for models with a speaker branch. Segments under a second hold little voice; from a generator that ends in a
+    vocoder two seconds are heard, in its mel spectrogram (`sovits.listening`)."""
+    speaker_rows: int | None = Field(default=None, gt=0)
+    """Utterances of each batch that are listened to, its longest; None: all. Listening takes as long as speaking."""
 
     def kl_at(self, step: int) -> float:
         share = 1.0 if self.kl_rise == 0 else min(1.0, step / self.kl_rise)

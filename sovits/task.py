@@ -26,6 +26,7 @@ from gpt_sovits.core.tuning import Tuning, parameter_groups
 from sovits.alignment import alignment_loss, watch_cross_attention
 from sovits.batch import Batch
 from sovits.discriminator import Discriminator
+from sovits.listening import LONGEST
 from sovits.loss import (
     adversarial_loss,
     discriminator_loss,
@@ -60,7 +61,8 @@ class SynthesizerTask(LightningModule):
         steps_per_epoch: batches in one pass over the data, for schedules that count epochs.
         begun: a training elsewhere, of the generator and of the discriminators, whose weights both already have, and
             whose optimizers go on here.
-        listen: waves [b, w] at the model's rate to speaker embeddings [b, e]; needed where their loss has a weight.
+        listen: waves [b, w] at the model's rate, or the mel frames [b, m, f] that the generator's vocoder is given, to
+            speaker embeddings [b, e]; needed where their loss has a weight.
         tuning: learning rates of the network's parts.
     """
 
@@ -86,6 +88,8 @@ class SynthesizerTask(LightningModule):
         self.listen = listen
         if config.weights.speaker and (listen is None or model.config.speaker is None):
             raise ConfigError("task.weights.speaker is for models with a speaker encoder: set it to 0 for this one")
+        if model.config.posterior is None and config.learn != "all":
+            raise ConfigError("this model has no posterior and learns as a whole: set task.learn=all")
         self._output: TrainingOutput | None = None
         self._read: Tensor | None = None
         self._judged: slice | None = None
@@ -174,23 +178,22 @@ class SynthesizerTask(LightningModule):
             losses["mel"] = weights.mel * masked_mel_loss(wanted, output.mel, output.mask)
             if output.pitch is not None and output.told_pitch is not None:
                 losses["pitch"] = weights.pitch * pitch_loss(output.pitch, output.told_pitch, output.mask)
-            if output.spoken is not None:
-                losses["spoken"] = weights.spoken * masked_mel_loss(wanted, output.spoken, output.mask)
+            losses.update(self._misheard(batch, output.mel, output))
         if fake is not None:
             real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
             losses["mel"] = weights.mel * mel_loss(real_mel, self._mel(fake[:, 0]))
         if output.prior is not None:
             prior = output.prior
-            kl = kl_loss(prior.z, output.posterior_log, prior.mean, prior.log_deviation, output.mask)
-            losses["kl"] = weights.kl_at(self.steps) * kl
+            if prior.z is not None and output.posterior_log is not None:
+                kl = kl_loss(prior.z, output.posterior_log, prior.mean, prior.log_deviation, output.mask)
+                losses["kl"] = weights.kl_at(self.steps) * kl
             losses["commitment"] = weights.commitment * prior.commitment.float()
             losses.update(self._misread(batch))
         if fake is None:
             return losses
         if weights.spectral:
             losses["spectral"] = weights.spectral * spectral_loss(real[:, 0], fake[:, 0], weights.spectral_resolutions)
-        if self.listen is not None and weights.speaker and batch.speaker is not None:
-            losses["speaker"] = weights.speaker * speaker_loss(batch.speaker, self.listen(fake[:, 0]))
+        losses.update(self._misheard(batch, fake[:, 0], output))
         if judged is not None:
             # The step is the generator's: the judges are asked, not taught.
             self.discriminator.requires_grad_(False)
@@ -204,6 +207,19 @@ class SynthesizerTask(LightningModule):
             )
             losses["feature"] = weights.feature * self._share * features
         return losses
+
+    def _misheard(self, batch: Batch, made: Tensor, output: TrainingOutput) -> dict[str, Tensor]:
+        """How far the voice in waves [b, w], or in mel frames [b, m, f], is from that of the recordings."""
+        weights = self.config.weights
+        if self.listen is None or not weights.speaker or batch.speaker is None:
+            return {}
+        made, wanted = made[: weights.speaker_rows], batch.speaker[: weights.speaker_rows]
+        if made.ndim == 3:
+            span = made.shape[-1] // output.mask.shape[-1]
+            valid = span * batch.spec_lengths[: len(made)]
+            longest = min(LONGEST, int(valid.min()))
+            made = slice_segments(made, (span * output.start[: len(made)]).minimum(valid - longest), longest)
+        return {"speaker": weights.speaker * speaker_loss(wanted, self.listen(made))}
 
     def _pitch(self, batch: Batch) -> Tensor | None:
         """Of the recordings [b, 2, f], where the generator is told it."""
@@ -251,7 +267,6 @@ class SynthesizerTask(LightningModule):
                 start=piece.start,
                 learn=self.config.learn,
                 code_noise=self.config.code_noise,
-                speak=self.config.weights.spoken > 0,
                 pitch=self._pitch(batch),
             )
         self._read = None if guide is None or not seen else attention.log_weights(*seen[0], guide.head)

@@ -27,11 +27,13 @@ from sovits.config import DiscriminatorConfig
 from sovits.data import SynthesizerDataModule
 from sovits.discriminator import Discriminator
 from sovits.hifigan import ConvNextBlock, ResidualBlock
+from sovits.listening import MelListener
 from sovits.model import Synthesizer
 from sovits.recipe import SynthesizerTrainingConfig
 from sovits.survey import Needs
 from sovits.task import SynthesizerTask
 from sovits.transformer import EncoderLayer
+from sovits.vocoder import MelVocoder
 from sovits.wavenet import WaveNet
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ TARGETS = ("prior", "flow", "posterior")
 """What gets an adapter where a recipe names nothing."""
 JUDGES = "s2_discriminator.safetensors"
 """Kept beside the weights: fine-tuning on from a trained generator goes better with its trained judges."""
+LISTENED = 150
+"""Recordings that tell how a mel spectrogram is listened to."""
 
 
 @spread
@@ -92,7 +96,7 @@ def train_s2(
         torch.manual_seed(run.seed)
         judges = _judges(source, recipe)
     begun = begin_s2(begin, network, judges)
-    listen = _listener(source, network, device) if recipe.task.weights.speaker else None
+    listen = _listener(source, network, data, device) if recipe.task.weights.speaker else None
     tune(network, recipe, TARGETS, run.seed)
     task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun, listen, recipe)
     if recipe.recompute:
@@ -115,7 +119,7 @@ def train_s2(
 
 def _trainable(source: Bundle, freeze: bool) -> Synthesizer:
     network = load_sovits(source.need("s2"), dtype="float32")
-    if network.posterior is None:
+    if not network.trainable:
         raise CheckpointError(
             f"{source.need('s2')} was exported for speaking only and lacks the posterior encoder that training needs: "
             "start from a model that has it"
@@ -125,13 +129,18 @@ def _trainable(source: Bundle, freeze: bool) -> Synthesizer:
     return network.train()
 
 
-def _listener(source: Bundle, network: Synthesizer, device: str) -> Callable[[Tensor], Tensor] | None:
-    """The model's speaker encoder, frozen, for waves at the rate of its stage 2; None: it has none."""
+def _listener(
+    source: Bundle, network: Synthesizer, data: SynthesizerDataModule, device: str
+) -> Callable[[Tensor], Tensor] | None:
+    """The model's speaker encoder, frozen, for what its stage 2 makes in training; None: it has none."""
     path = source.part("speaker")
     if path is None:
         return None
-    encoder = load_speaker(path).requires_grad_(False).to(pick_device(device), torch.float32)
-    rate = network.config.spectrogram.rate
+    encoder = load_speaker(path).requires_grad_(False)
+    rate, head = network.config.spectrogram.rate, network.generator.head
+    if isinstance(head, MelVocoder):
+        return MelListener.fit(encoder, head, data.recordings(LISTENED), rate).to(pick_device(device))
+    encoder = encoder.to(pick_device(device), torch.float32)
     return lambda wave: encoder(sinc_resample(wave.float(), rate, HUBERT_RATE))
 
 

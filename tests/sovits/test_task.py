@@ -55,7 +55,7 @@ class Rows(Callback):
         trainer.callback_metrics.clear()
 
 
-def run(task: SynthesizerTask, steps: int) -> list[dict[str, float]]:
+def run(task: SynthesizerTask, steps: int, **changes: Any) -> list[dict[str, float]]:
     rows = Rows()
     trainer = Trainer(
         max_epochs=1,
@@ -66,7 +66,7 @@ def run(task: SynthesizerTask, steps: int) -> list[dict[str, float]]:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(task, DataLoader([a_batch(task)] * steps, batch_size=None))
+    trainer.fit(task, DataLoader([replace(a_batch(task), **changes)] * steps, batch_size=None))
     return rows.rows
 
 
