@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +9,6 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
-from torch.utils.checkpoint import checkpoint
 
 from gpt_sovits.core.bundle import Bundle
 from gpt_sovits.core.errors import ConfigError, MissingExtraError
@@ -83,13 +81,6 @@ def merged(network: M) -> M:
         parent, _, child = name.rpartition(".")
         setattr(network.get_submodule(parent), child, layer.get_base_layer())
     return network
-
-
-def recompute(network: nn.Module, blocks: tuple[type[nn.Module], ...]) -> None:
-    """Compute these blocks again on the way back instead of keeping what they made."""
-    for module in network.modules():
-        if isinstance(module, blocks):
-            module.forward = functools.partial(checkpoint, module.forward, use_reentrant=False)  # type: ignore[method-assign]
 
 
 def _inject(network: nn.Module, config: LoraConfig, targets: tuple[str, ...]) -> None:

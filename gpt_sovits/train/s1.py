@@ -13,15 +13,17 @@ from ar.convert import load_text2semantic, save_text2semantic
 from ar.data import Text2SemanticDataModule
 from ar.task import Text2SemanticTask
 from gpt_sovits.core.bundle import find_model
+from gpt_sovits.train.blocks import compile_blocks, recompute
 from gpt_sovits.train.bundle import install_adapter, install_part
 from gpt_sovits.train.config import split_overrides
 from gpt_sovits.train.launch import spread
-from gpt_sovits.train.lora import adapter_of, load_earlier, merged, recompute, tune
+from gpt_sovits.train.lora import adapter_of, load_earlier, merged, tune
 from gpt_sovits.train.preference import PreferenceDataModule
 from gpt_sovits.train.public import begin_s1, check_begin
 from gpt_sovits.train.run import Trained, fit, read_recipe
 
 RECIPE = "train/s1"
+BLOCKS = (Layer,)
 TARGETS = ("attention.input", "attention.output", "feed_in", "feed_out")
 """What gets an adapter where a recipe names nothing."""
 
@@ -61,7 +63,9 @@ def train_s1(
     tune(network, recipe, TARGETS, run.seed)
     task = Text2SemanticTask(network, recipe, state)
     if recipe.recompute:
-        recompute(network, (Layer,))
+        recompute(network, BLOCKS)
+    if run.compile:
+        compile_blocks(network, BLOCKS)
     fitted = fit("s1", task, data, target, run, recipe.epochs, device, resume, lambda: task.trained, "val_loss")
     progress, trained = fitted.progress, task.trained.cpu()
     info = {"steps": progress.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}

@@ -16,10 +16,11 @@ from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_check
 from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.device import pick_device
 from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.train.blocks import compile_blocks, recompute
 from gpt_sovits.train.bundle import install_adapter, install_part
 from gpt_sovits.train.config import split_overrides
 from gpt_sovits.train.launch import spread
-from gpt_sovits.train.lora import adapter_of, load_earlier, merged, recompute, tune
+from gpt_sovits.train.lora import adapter_of, load_earlier, merged, tune
 from gpt_sovits.train.public import begin_s2, check_begin
 from gpt_sovits.train.run import Trained, fit, read_recipe
 from sovits.checkpoint import load_sovits, save_sovits
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 RECIPE = "train/s2"
 TARGETS = ("prior", "flow", "posterior")
 """What gets an adapter where a recipe names nothing."""
+BLOCKS = (EncoderLayer, WaveNet, ResidualBlock, ConvNextBlock)
 JUDGES = "s2_discriminator.safetensors"
 """Kept beside the weights: fine-tuning on from a trained generator goes better with its trained judges."""
 LISTENED = 150
@@ -100,7 +102,9 @@ def train_s2(
     tune(network, recipe, TARGETS, run.seed)
     task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun, listen, recipe)
     if recipe.recompute:
-        recompute(network, (EncoderLayer, WaveNet, ResidualBlock, ConvNextBlock))
+        recompute(network, BLOCKS)
+    if run.compile:
+        compile_blocks(network, BLOCKS)
     fitted = fit("s2", task, data, target, run, recipe.epochs, device, resume, lambda: task.trained, "val/mel_distance")
     progress = fitted.progress
     info = {"steps": task.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}
