@@ -30,8 +30,8 @@ SHARED = "shared"
 """Folder of a model place that holds the parts many models use."""
 VARIABLE = "GPT_SOVITS_MODELS"
 
-PartName = Literal["hubert", "s1", "s2", "bert", "speaker", "s1_adapter", "s2_adapter"]
-PARTS: tuple[PartName, ...] = ("hubert", "s1", "s2", "bert", "speaker", "s1_adapter", "s2_adapter")
+PartName = Literal["hubert", "s1", "s2", "bert", "speaker", "reader", "s1_adapter", "s2_adapter"]
+PARTS: tuple[PartName, ...] = ("hubert", "s1", "s2", "bert", "speaker", "reader", "s1_adapter", "s2_adapter")
 
 
 class BundleManifest(Strict):
@@ -48,6 +48,9 @@ class BundleManifest(Strict):
     """Hugging Face folder of the Chinese BERT; None: the model reads phonemes only."""
     speaker: str | None = None
     """ERes2NetV2 or CAM++ weights; None: no speaker branch."""
+    reader: str | None = None
+    """Hears what codes say, and so chooses among several draws of stage 1, see `ar.reader`; None: stage 1 itself does,
+    where it can."""
     s1_adapter: str | None = None
     """Small weights that change stage 1, such as a voice over `model:tiny`; see `gpt_sovits.core.lora`."""
     s2_adapter: str | None = None

@@ -14,6 +14,7 @@ import ar.fast
 import sovits.fast
 from ar import Text2SemanticDecoder, load_text2semantic
 from ar.kernels.native import Precision
+from ar.reader import CodeReader, load_reader
 from feature_extractor.bert import BertFeatures, load_bert
 from feature_extractor.content import ContentEncoder, load_content
 from feature_extractor.speaker import SpeakerEncoder, load_speaker
@@ -38,6 +39,7 @@ class Parts:
     synthesizer: Synthesizer
     bert: BertFeatures | None = None
     speaker: SpeakerEncoder | None = None
+    reader: CodeReader | None = None
     prompt_silence: float = 0.6
     sampling: Mapping[str, int | float] = field(default_factory=dict)
     """What this model speaks best with, see BundleManifest."""
@@ -72,13 +74,13 @@ def load_parts(
     bundle = model if isinstance(model, Bundle) else find_model(model)
     place = pick_device(device)
     manifest = bundle.manifest
-    bert, speaker = bundle.part("bert"), bundle.part("speaker")
+    bert, speaker, reader = bundle.part("bert"), bundle.part("speaker"), bundle.part("reader")
     adapters: dict[Stage, Path | None] = {
         "s1": bundle.part("s1_adapter") if s1 is None else None,
         "s2": bundle.part("s2_adapter") if s2 is None else None,
     }
     hubert, s1, s2 = bundle.need("hubert"), s1 or bundle.need("s1"), s2 or bundle.need("s2")
-    files = tuple(path for path in (hubert, s1, s2, bert, speaker) if path is not None)
+    files = tuple(path for path in (hubert, s1, s2, bert, speaker, reader) if path is not None)
     parts = Parts(
         name=manifest.name,
         symbols=manifest.symbols,
@@ -89,6 +91,7 @@ def load_parts(
         synthesizer=load_sovits(s2, fuse=True, device=place, dtype=dtype),
         bert=None if bert is None else load_bert(bert).to(place).eval(),
         speaker=None if speaker is None else load_speaker(speaker).to(place).eval(),
+        reader=None if reader is None else load_reader(reader).to(place),
         prompt_silence=manifest.prompt_silence,
         sampling=manifest.sampling,
         front_end=manifest.front_end,
@@ -138,6 +141,8 @@ def _check(parts: Parts) -> None:
         raise CheckpointError(
             f"stage 2 of {parts.name} needs a speaker encoder: name its weights as speaker in model.yaml"
         )
+    if parts.reader is not None and parts.reader.config.codes != parts.synthesizer.config.quantizer.codes:
+        raise CheckpointError(f"the reader of {parts.name} was made for other codes than its stage 2 reads")
     count = len(symbol_table(parts.symbols))
     for stage, symbols in (("1", parts.text2semantic.config.phones), ("2", parts.synthesizer.config.phonemes)):
         if symbols < count:

@@ -17,6 +17,7 @@ from torch import Tensor
 from ar import GenerateOptions, Item
 from ar.compat import public_limit, public_panel
 from ar.decoder import Decoder, Ticket
+from ar.reader import CodeReader
 from ar.reading import reading_costs
 from gpt_sovits.core.device import generator
 from gpt_sovits.pipeline.parts import Parts
@@ -55,11 +56,19 @@ def derive(seed: int, *parts: object) -> int:
 
 @torch.inference_mode()
 def speak_codes(
-    decoder: Decoder, prompt: Prompt, sentences: Mapping[int, Sentence], options: Sampling, seed: int
+    decoder: Decoder,
+    prompt: Prompt,
+    sentences: Mapping[int, Sentence],
+    options: Sampling,
+    seed: int,
+    reader: CodeReader | None = None,
 ) -> dict[int, Spoken]:
     """Stage 1 for sentences side by side, by their place in the text; others may use the decoder meanwhile.
 
     One that comes out empty or never ends is drawn again with another seed.
+
+    Args:
+        reader: chooses among several draws of a sentence; None: stage 1 itself, where it can.
     """
     if options.compat:
         return _public_codes(decoder, prompt, sentences, options, seed)
@@ -67,7 +76,7 @@ def speak_codes(
     waiting = dict(sentences)
     for attempt in range(options.retries + 1):
         for place, draws in _draw(decoder, prompt, waiting, options, (seed, attempt)).items():
-            new = _choose(decoder, prompt, waiting[place], draws, code_limit(waiting[place], options))
+            new = _choose(decoder, prompt, waiting[place], draws, options, reader)
             results[place] = _better(results.get(place), new)
             if results[place].fault is None:
                 del waiting[place]
@@ -143,12 +152,22 @@ def _draw(
                 decoder.cancel(ticket)
 
 
-def _choose(decoder: Decoder, prompt: Prompt, sentence: Sentence, draws: list[Tensor], limit: int) -> Spoken:
+def _choose(
+    decoder: Decoder,
+    prompt: Prompt,
+    sentence: Sentence,
+    draws: list[Tensor],
+    options: Sampling,
+    reader: CodeReader | None,
+) -> Spoken:
     """The faultless draw that reads the text best; where there is none, the first."""
-    judged = [_judge(codes, limit) for codes in draws]
+    judged = [_judge(codes, code_limit(sentence, options)) for codes in draws]
     good = [spoken for spoken in judged if spoken.fault is None]
     if len(good) < 2:
         return good[0] if good else judged[0]
+    if reader is not None:
+        costs = reader.costs([spoken.codes for spoken in good], sentence.phones)
+        return good[costs.index(min(costs))]
     said = 0 if prompt.sentence is None else len(prompt.sentence.phones)
     items = [stage_1_item(prompt, sentence, 0)] * len(good)
     costs = reading_costs(decoder.model, items, [spoken.codes for spoken in good], [said] * len(good))

@@ -221,7 +221,7 @@ class TTS:
         """Codes and waves of the sentences at these places."""
         with task.clock("codes"):
             chosen = {i: task.sentences[i] for i in batch}
-            spoken = speak_codes(self._decoder, task.prompt, chosen, task.request, task.seed)
+            spoken = speak_codes(self._decoder, task.prompt, chosen, task.request, task.seed, self.parts.reader)
         with task.clock("wave"), self._sounding:  # one at a time: it needs much memory, and all threads
             voiced = {i: (chosen[i].phones, spoken[i].codes) for i in batch if len(spoken[i].codes)}
             waves = speak_waves(self.parts, task.prompt.voice, voiced, task.request, task.seed, self._together)

@@ -58,6 +58,12 @@ def install_adapter(
     return path
 
 
+def name_part(bundle: Bundle, part: PartName, file: str) -> None:
+    """Enter a part, which lies in the model's folder, into its manifest."""
+    values = bundle.manifest.model_copy(update={part: file}).model_dump(mode="json", exclude_none=True)
+    write_text(bundle.folder / MANIFEST, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
 def refer(source: Bundle, part: PartName, out: Path) -> str | None:
     """How the model in `out` names a part of `source` without a copy of it."""
     name: str | None = getattr(source.manifest, part)

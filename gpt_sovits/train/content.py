@@ -18,19 +18,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.functional.text import word_error_rate
 
+from ar.reader import BLANK, CodeReader, CodeReaderConfig, PhoneReader, save_reader
 from feature_extractor.whisper import Whisper, load_whisper, save_whisper
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.config import Strict
 from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import DatasetError
 from gpt_sovits.core.files import atomic_path
+from gpt_sovits.train.bundle import name_part
 from gpt_sovits.train.lessons import Lessons, load_lessons, prepare_lessons
 from sovits import Synthesizer, load_sovits, save_sovits
 from sovits.quantizer import SemanticQuantizer
 
+READER = "reader.safetensors"
 log = logging.getLogger(__name__)
-
-BLANK = 0
 
 
 class ContentConfig(Strict):
@@ -56,22 +57,24 @@ class ContentConfig(Strict):
     save_every: int = 250
 
 
-class Reader(nn.Module):
-    """What the projection is taught by, and left behind: phones and Whisper's frames from 25 features a second."""
+class Reader(PhoneReader):
+    """What the projection is taught by: phones and Whisper's frames from 25 features a second."""
 
     def __init__(self, width: int, phones: int, hidden: int) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(nn.Conv1d(width, width, 5, padding=2) for _ in range(2))
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
-        self.phones = nn.Linear(width, phones + 1)
+        super().__init__(width, phones)
         self.frames = nn.Linear(width, hidden)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the phones, 0 being none, and frames, of features [b, t, c]."""
-        y = x
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            y = y + F.gelu(conv(norm(y).mT).mT)
-        return self.phones(y), self.frames(x)
+        return self.read(x), self.frames(x)
+
+    def of_codes(self, codebook: Tensor) -> CodeReader:
+        """The part that tells phones, for codes of this codebook [codes, width]: it stays with the model."""
+        sizes = CodeReaderConfig(codes=len(codebook), width=codebook.shape[1], phones=self.phones.out_features - 1)
+        reader = CodeReader(sizes)
+        own = {name: value for name, value in self.state_dict().items() if not name.startswith("frames.")}
+        reader.load_state_dict({**own, "book.weight": codebook})
+        return reader
 
 
 class Trainee(nn.Module):
@@ -106,7 +109,7 @@ class Trainee(nn.Module):
 
 
 def train_content(listing: Path, model: Path, config: ContentConfig, work: Path) -> None:
-    """Give a model a content encoder and its codebook.
+    """Give a model a content encoder, its codebook, and a reader of its codes.
 
     Args:
         listing: `path|speaker|language|text` lines, paths relative to the list's folder.
@@ -133,6 +136,8 @@ def train_content(listing: Path, model: Path, config: ContentConfig, work: Path)
     info = {"recipe": config.model_dump(mode="json"), "phone error": round(error, 4)}
     save_whisper(bundle.need("hubert"), whisper, info, torch.int8)
     adopt_codebook(synthesizer, trainee.quantizer)
+    save_reader(bundle.folder / READER, trainee.reader.of_codes(trainee.quantizer.codebook), info, torch.float16)
+    name_part(bundle, "reader", READER)
     save_sovits(bundle.need("s2"), synthesizer, {"codebook": "learned with the content encoder"})
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
+from ar.reader import CodeReader, CodeReaderConfig
 from ar.reading import reading_costs
 from gpt_sovits.pipeline import TTS
 from gpt_sovits.pipeline.parts import load_parts
@@ -47,3 +49,16 @@ def test_the_draw_that_reads_best_is_kept(reader: TTS, ben: Path) -> None:
 def test_a_model_that_cannot_tell_keeps_the_first(tts: TTS, ben: Path) -> None:
     one, three = (tts.speak(TEXT, reference=ben, candidates=n, **QUICK) for n in (1, 3))
     assert one.codes == three.codes
+
+
+def test_a_reader_of_codes_has_the_say(reader: TTS, ben: Path) -> None:
+    """It overrules stage 1's own reading, and keeps the draw in which it hears the text best."""
+    torch.manual_seed(3)
+    sizes = CodeReaderConfig(codes=reader.parts.synthesizer.config.quantizer.codes, width=8)
+    judge = CodeReader(sizes).eval()
+    heard = TTS(dataclasses.replace(reader.parts, reader=judge))
+    asked = {**QUICK, "reference": ben, "reference_text": SAID, "reference_language": "en"}
+    text = read_text(reader.parts, TEXT, "en", "cut0")[0][0]
+    draws = [torch.tensor(heard.speak(TEXT, candidates=n, **asked).codes[0]) for n in (1, 2, 4, 6)]
+    costs = judge.costs(draws, text.phones)
+    assert costs == sorted(costs, reverse=True) and costs[-1] < costs[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ar.reader import load_reader
 from feature_extractor.audio import save_audio
 from feature_extractor.content import load_content
 from feature_extractor.whisper import Whisper, WhisperSettings, save_whisper
@@ -61,6 +62,9 @@ def test_a_model_gets_a_projection_and_a_codebook(tmp_path: Path, model: Path, l
     book = synthesizer.quantizer.codebook
     features = book[None, :5].mT.repeat_interleave(2, dim=-1)
     assert synthesizer.encode_batch(features).tolist() == [[0, 1, 2, 3, 4]]
+    reader = load_reader(find_model(model).need("reader"))
+    assert torch.equal(reader.book.weight, book.half().float())
+    assert all(math.isfinite(cost) for cost in reader.costs([heard[0]], torch.tensor([5, 6])))
 
 
 def test_too_little_speech_is_said_in_words(tmp_path: Path, model: Path, listing: Path) -> None:
