@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
+import os
+import shutil
 
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from gpt_sovits.core.errors import ConfigError
+
 Blocks = tuple[type[nn.Module], ...]
+COMPILERS = ("g++", "clang++", "cl")
 
 
 def recompute(network: nn.Module, blocks: Blocks) -> None:
@@ -20,8 +25,13 @@ def recompute(network: nn.Module, blocks: Blocks) -> None:
 def compile_blocks(network: nn.Module, blocks: Blocks) -> None:
     """Let `torch.compile` make one program of each of these blocks, for batches of any shape.
 
-    Equal blocks share their program, so that the compiler is done in a minute where the whole network takes many.
+    Equal blocks share their program, so that the compiler is done in minutes where the whole network takes many more.
+
+    Raises:
+        ConfigError: no C++ compiler is installed.
     """
+    if not any(map(shutil.which, (os.environ.get("CXX", ""), *COMPILERS))):
+        raise ConfigError("run.compile needs a C++ compiler: install g++, or leave run.compile out")
     for module in network.modules():
         if isinstance(module, blocks):
             module.compile(dynamic=True)
