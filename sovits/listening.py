@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from feature_extractor.audio import HUBERT_RATE, sinc_resample
 from feature_extractor.speaker import SHIFT, SpeakerEncoder, fbank
 from gpt_sovits.core.errors import ConfigError
+from sovits.segments import slice_segments
 from sovits.vocoder import MelVocoder
 
 AROUND = 3
@@ -55,6 +56,19 @@ class MelListener:
     def __call__(self, mel: Tensor) -> Tensor:
         """Embeddings [b, e] of log-mel frames [b, m, f]."""
         return self.encoder.embed(_around(mel.float()) @ self.weight)
+
+
+def excerpt(mel: Tensor, start: Tensor, lengths: Tensor, frames: int) -> Tensor:
+    """What is listened to of a batch [b, m, f]: a window of one length inside the shortest row.
+
+    Args:
+        start, lengths: where the windows may begin, and what is real, in frames of the spectrogram [b].
+        frames: of the spectrogram, which span all of `mel`.
+    """
+    span = mel.shape[-1] // frames
+    real = span * lengths
+    longest = min(LONGEST, int(real.min()))
+    return slice_segments(mel, (span * start).minimum(real - longest), longest)
 
 
 def _around(mel: Tensor) -> Tensor:

@@ -25,15 +25,22 @@ SPREAD = 0.35
 """Of log frequencies, about; they are kept in units of this around the middle of their range."""
 
 
-def track_pitch(wave: Tensor, spectrogram: SpectrogramConfig, config: PitchConfig) -> Tensor:
-    """Pitch of recordings by YIN (de Cheveigné and Kawahara 2002).
+def track_pitch(wave: Tensor, spectrogram: SpectrogramConfig, config: PitchConfig, frames: int | None = None) -> Tensor:
+    """Pitch of recordings by YIN (de Cheveigné and Kawahara 2002), in full precision.
 
     Args:
         wave: [b, w] at the rate of the spectrogram.
+        frames: f, cut or padded to; None: w // hop.
 
     Returns:
-        [b, 2, w // hop]: log frequency around the middle of the range, zero where unvoiced; and whether voiced.
+        [b, 2, f]: log frequency around the middle of the range, zero where unvoiced; and whether voiced.
     """
+    with torch.autocast(wave.device.type, enabled=False):
+        pitch = _yin(wave, spectrogram, config)
+    return pitch if frames is None else F.pad(pitch, (0, frames - pitch.shape[-1]))
+
+
+def _yin(wave: Tensor, spectrogram: SpectrogramConfig, config: PitchConfig) -> Tensor:
     hop, longest = HUBERT_RATE * spectrogram.hop // spectrogram.rate, int(HUBERT_RATE / config.low) + 1
     shortest, span = int(HUBERT_RATE / config.high), WINDOW + longest
     heard = sinc_resample(wave.float(), spectrogram.rate, HUBERT_RATE)

@@ -13,7 +13,6 @@ import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 
 from feature_extractor.spectral import mel_spectrogram, spectrogram_to_mel
@@ -26,7 +25,7 @@ from gpt_sovits.core.tuning import Tuning, parameter_groups
 from sovits.alignment import alignment_loss, watch_cross_attention
 from sovits.batch import Batch
 from sovits.discriminator import Discriminator
-from sovits.listening import LONGEST
+from sovits.listening import excerpt
 from sovits.loss import (
     adversarial_loss,
     discriminator_loss,
@@ -215,32 +214,36 @@ class SynthesizerTask(LightningModule):
             return {}
         made, wanted = made[: weights.speaker_rows], batch.speaker[: weights.speaker_rows]
         if made.ndim == 3:
-            span = made.shape[-1] // output.mask.shape[-1]
-            valid = span * batch.spec_lengths[: len(made)]
-            longest = min(LONGEST, int(valid.min()))
-            made = slice_segments(made, (span * output.start[: len(made)]).minimum(valid - longest), longest)
+            made = excerpt(made, output.start[: len(made)], batch.spec_lengths[: len(made)], batch.spec.shape[-1])
         return {"speaker": weights.speaker * speaker_loss(wanted, self.listen(made))}
 
     def _pitch(self, batch: Batch) -> Tensor | None:
         """Of the recordings [b, 2, f], where the generator is told it."""
-        told, frames = self.model.config.generator.pitch, batch.spec.shape[-1]
+        told = self.model.config.generator.pitch
         if told is None:
             return None
-        with torch.autocast(batch.wave.device.type, enabled=False):
-            pitch = track_pitch(batch.wave[:, 0], self.model.config.spectrogram, told)[..., :frames]
-        return F.pad(pitch, (0, frames - pitch.shape[-1]))
+        return track_pitch(batch.wave[:, 0], self.model.config.spectrogram, told, batch.spec.shape[-1])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Speak a held-back utterance from its own codes and style, as inference does."""
-        model = self.trained.eval()
+        """Speak a held-back utterance from its own codes and style, as inference does.
+
+        Where a mel spectrogram is learned, that is measured, at the recording's pitch, and one utterance spoken."""
+        model, told = self.trained.eval(), {"batch_size": 1, "sync_dist": replicas.world() > 1}
+        if self._vocoder is not None:
+            output, wanted = self._run(model, batch), self._vocoder.target(batch.wave[:, 0])
+            assert output.mel is not None
+            self.log("val/mel_distance", masked_mel_loss(wanted, output.mel, output.mask), **told)
+            if batch_idx:
+                return
         speaker = None if batch.speaker is None else [batch.speaker]
         codes, source = model.encode_batch(batch.hubert), generator(crc32("".join(batch.names).encode()))
         wave = model.decode_batch(codes, batch.phones, [batch.spec], speaker, generator=source)[
             :, : batch.wave.shape[-1]
         ]
         real, fake = self._mel(batch.wave[:, 0]), self._mel(wave)
-        frames, several = min(real.shape[-1], fake.shape[-1]), {"sync_dist": replicas.world() > 1}
-        self.log("val/mel_distance", mel_loss(real[..., :frames], fake[..., :frames]), batch_size=1, **several)
+        if self._vocoder is None:
+            frames = min(real.shape[-1], fake.shape[-1])
+            self.log("val/mel_distance", mel_loss(real[..., :frames], fake[..., :frames]), **told)
         for board in (each.experiment for each in self.loggers if isinstance(each, TensorBoardLogger)):
             name, rate = batch.names[0], self.model.config.spectrogram.rate
             board.add_audio(f"{name}/recorded", batch.wave[0].float().cpu(), self.steps, rate)
@@ -257,19 +260,22 @@ class SynthesizerTask(LightningModule):
             self.health.load_state_dict(checkpoint["health"])
 
     def _reconstruct(self, piece: Piece) -> TrainingOutput:
-        batch = piece.batch
-        inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths, batch.speaker)
         attention, guide = self.model.prior.fusion.attention, self.config.alignment
         with watch_cross_attention(attention) as seen:
-            output: TrainingOutput = self.model(
-                *inputs,
+            output = self._run(
+                self.model,
+                piece.batch,
                 noise=piece.noise,
                 start=piece.start,
                 learn=self.config.learn,
                 code_noise=self.config.code_noise,
-                pitch=self._pitch(batch),
             )
         self._read = None if guide is None or not seen else attention.log_weights(*seen[0], guide.head)
+        return output
+
+    def _run(self, model: Synthesizer, batch: Batch, **options: Any) -> TrainingOutput:
+        inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths, batch.speaker)
+        output: TrainingOutput = model(*inputs, pitch=self._pitch(batch), **options)
         return output
 
     def _misread(self, batch: Batch) -> dict[str, Tensor]:

@@ -7,19 +7,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from pytorch_lightning import Trainer
+from torch.utils.data import DataLoader
 
 from feature_extractor.audio import load_audio, resample
 from feature_extractor.speaker import load_speaker
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.config import load_config
 from gpt_sovits.core.errors import ConfigError
-from sovits.config import SynthesizerConfig, VocoderHead
+from sovits.config import PitchConfig, SynthesizerConfig, VocoderHead
 from sovits.listening import MelListener
+from sovits.loss import masked_mel_loss
 from sovits.model import Learned, Synthesizer
+from sovits.pitch import track_pitch
 from sovits.recipe import CosineDecay, LossWeights, SynthesizerTaskConfig
 from sovits.task import SynthesizerTask
 from sovits.vocoder import MelVocoder
-from tests.sovits.test_task import FRAMES, JUDGES, run
+from tests.sovits.test_task import FRAMES, JUDGES, a_batch, run
 
 Listen = Callable[[torch.Tensor], torch.Tensor]
 SMALL = "{kind: vocoder, channels: 32, blocks: {kernels: [3], dilations: [[1]]}}"
@@ -69,6 +73,20 @@ def test_no_posterior_and_a_vocoder_go_together() -> None:
         load_config(SynthesizerConfig, "debug/s2", [c for c in CHANGES if not c.startswith("posterior")])
     with pytest.raises(ConfigError, match="posterior must be null"):
         load_config(SynthesizerConfig, "debug/s2", ["posterior=null"])
+
+
+def test_validation_measures_the_mel_that_is_learned() -> None:
+    task = a_task()
+    batch = a_batch(task)
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    (found,) = trainer.validate(task, DataLoader([batch, batch], batch_size=None), verbose=False)
+    with torch.no_grad():
+        output = task.model.eval()(
+            batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths,
+            pitch=track_pitch(batch.wave[:, 0], task.model.config.spectrogram, PitchConfig(bins=16)),
+        )  # fmt: skip
+        loss = masked_mel_loss(task.model.generator.head.target(batch.wave[:, 0]), output.mel, output.mask)
+    assert found["val/mel_distance"] == pytest.approx(float(loss), rel=1e-5)
 
 
 def test_such_a_network_speaks_without_noise() -> None:
