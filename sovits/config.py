@@ -236,6 +236,8 @@ class DiscriminatorConfig(Strict):
     """Judges of the training: one scale, several periods, and optionally several STFT resolutions."""
 
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    mel: bool = False
+    """One alone, on the mel spectrogram that a generator's vocoder is given; for other generators it has no use."""
     scale: bool = True
     """Whether there is a discriminator on the plain wave."""
     width: float = 1.0

@@ -117,19 +117,41 @@ class ResolutionDiscriminator(ConvStack):
         return (spec.real.square() + spec.imag.square() + 1e-9).sqrt()
 
 
+class MelDiscriminator(ConvStack):
+    """On log-mel frames, striding along both axes."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        c = scaled(32, config.width)
+        super().__init__(
+            [
+                nn.Conv2d(1, c, (3, 5), padding=(1, 2)),
+                *(nn.Conv2d(c, c, (3, 5), 2, padding=(1, 2)) for _ in range(3)),
+                nn.Conv2d(c, c, 3, padding=1),
+            ],
+            nn.Conv2d(c, 1, 3, padding=1),
+            config.slope,
+        )
+
+    def forward(self, mel: Tensor) -> Verdict:
+        return self.judge(mel)
+
+
 class Discriminator(nn.Module):
     """All of them side by side."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
+        if config.mel:
+            self.judges = nn.ModuleList([MelDiscriminator(config)])
+            return
         scale: list[nn.Module] = [ScaleDiscriminator(config.width)] if config.scale else []
         periods = [PeriodDiscriminator(p, config) for p in config.periods]
         resolutions = [ResolutionDiscriminator(r, config) for r in config.resolutions]
         self.judges = nn.ModuleList([*scale, *periods, *resolutions])
 
     def forward(self, wave: Tensor) -> list[Verdict]:
-        """Verdicts on waves [b, 1, w]."""
+        """Verdicts on waves [b, 1, w], or on mel frames [b, 1, m, f]."""
         return [judge(wave) for judge in self.judges]
 
 

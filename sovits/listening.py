@@ -58,14 +58,13 @@ class MelListener:
         return self.encoder.embed(_around(mel.float()) @ self.weight)
 
 
-def excerpt(mel: Tensor, start: Tensor, lengths: Tensor, frames: int) -> Tensor:
+def excerpt(mel: Tensor, start: Tensor, lengths: Tensor, span: int) -> Tensor:
     """What is listened to of a batch [b, m, f]: a window of one length inside the shortest row.
 
     Args:
         start, lengths: where the windows may begin, and what is real, in frames of the spectrogram [b].
-        frames: of the spectrogram, which span all of `mel`.
+        span: frames of `mel` to one of the spectrogram.
     """
-    span = mel.shape[-1] // frames
     real = span * lengths
     longest = min(LONGEST, int(real.min()))
     return slice_segments(mel, (span * start).minimum(real - longest), longest)

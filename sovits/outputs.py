@@ -43,3 +43,5 @@ class TrainingOutput:
     posterior_mean: Tensor | None
     posterior_log: Tensor | None
     prior: PriorOutput | None
+    wanted: Tensor | None = None
+    """What `mel` should be."""

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
 import torch
-from pytorch_lightning import LightningModule
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch import Tensor
+from torch.optim import Optimizer
 
 from feature_extractor.spectral import mel_spectrogram, spectrogram_to_mel
 from gpt_sovits.core import replicas
 from gpt_sovits.core.average import follow
 from gpt_sovits.core.device import generator
 from gpt_sovits.core.errors import ConfigError
-from gpt_sovits.core.health import Health, free_memory
+from gpt_sovits.core.health import Health
 from gpt_sovits.core.tuning import Tuning, parameter_groups
 from sovits.alignment import alignment_loss, watch_cross_attention
 from sovits.batch import Batch
+from sovits.descent import Descent
 from sovits.discriminator import Discriminator
 from sovits.listening import excerpt
 from sovits.loss import (
@@ -39,7 +39,7 @@ from sovits.loss import (
 from sovits.model import Synthesizer
 from sovits.outputs import TrainingOutput
 from sovits.picture import mel_picture
-from sovits.piece import Draws, Piece, cut, draw
+from sovits.piece import Piece, draw
 from sovits.pitch import pitch_loss, track_pitch
 from sovits.recipe import SynthesizerTaskConfig
 from sovits.segments import slice_segments
@@ -51,7 +51,7 @@ LEARNED = {"prior": ("prior", "flow", "bridge"), "generator": ("generator",)}
 """Parts of the network that each training of a part teaches."""
 
 
-class SynthesizerTask(LightningModule):
+class SynthesizerTask(Descent):
     """One generator, its discriminators, their optimizers.
 
     Args:
@@ -115,7 +115,10 @@ class SynthesizerTask(LightningModule):
     @property
     def judged(self) -> bool:
         """Whether the discriminators take part."""
-        return self._vocoder is None and self.config.learn != "prior"
+        return self.config.learn != "prior" and (self._vocoder is not None) == self.config.discriminator.mel
+
+    def forget(self) -> None:
+        self._output = None
 
     def configure_optimizers(self) -> list[Optimizer]:
         reads = tuple(f"prior.{part}." for part in ("embedding", "text_encoder", "fusion"))
@@ -152,7 +155,7 @@ class SynthesizerTask(LightningModule):
             self.log("train/mel_distance", losses["mel"] / max(self.config.weights.mel, 1e-12), prog_bar=True)
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """How far the scores of waves [b, 1, w] are from 1 for real ones and 0 for generated ones."""
+        """How far the scores, of waves [b, 1, w] or mel frames [b, 1, m, f], are from 1 if real and 0 if made."""
         scores = [verdict.score.float().chunk(2) for verdict in self.discriminator(torch.cat([real, fake]))]
         return self._share * discriminator_loss([real for real, _ in scores], [fake for _, fake in scores])
 
@@ -171,10 +174,8 @@ class SynthesizerTask(LightningModule):
             judged: the samples of them that the discriminators hear; None: they have not joined yet.
         """
         weights, fake, losses = self.config.weights, output.wave, {}
-        if output.mel is not None:
-            assert self._vocoder is not None
-            wanted = self._vocoder.target(batch.wave[:, 0])
-            losses["mel"] = weights.mel * masked_mel_loss(wanted, output.mel, output.mask)
+        if output.mel is not None and output.wanted is not None:
+            losses["mel"] = weights.mel * masked_mel_loss(output.wanted, output.mel, output.mask)
             if output.pitch is not None and output.told_pitch is not None:
                 losses["pitch"] = weights.pitch * pitch_loss(output.pitch, output.told_pitch, output.mask)
             losses.update(self._misheard(batch, output.mel, output))
@@ -188,17 +189,17 @@ class SynthesizerTask(LightningModule):
                 losses["kl"] = weights.kl_at(self.steps) * kl
             losses["commitment"] = weights.commitment * prior.commitment.float()
             losses.update(self._misread(batch))
-        if fake is None:
-            return losses
-        if weights.spectral:
+        if fake is not None:
+            losses.update(self._misheard(batch, fake[:, 0], output))
+        if fake is not None and weights.spectral:
             losses["spectral"] = weights.spectral * spectral_loss(real[:, 0], fake[:, 0], weights.spectral_resolutions)
-        losses.update(self._misheard(batch, fake[:, 0], output))
         if judged is not None:
+            real, made = self._pair(batch, output)
             # The step is the generator's: the judges are asked, not taught.
             self.discriminator.requires_grad_(False)
             with torch.no_grad():
                 truth = self.discriminator(real[..., judged])
-            verdicts = self.discriminator(fake[..., judged])
+            verdicts = self.discriminator(made[..., judged])
             self.discriminator.requires_grad_(True)
             features = feature_loss([v.features for v in truth], [v.features for v in verdicts])
             losses["adversarial"] = (
@@ -214,7 +215,8 @@ class SynthesizerTask(LightningModule):
             return {}
         made, wanted = made[: weights.speaker_rows], batch.speaker[: weights.speaker_rows]
         if made.ndim == 3:
-            made = excerpt(made, output.start[: len(made)], batch.spec_lengths[: len(made)], batch.spec.shape[-1])
+            span = made.shape[-1] // batch.spec.shape[-1]
+            made = excerpt(made, output.start[: len(made)], batch.spec_lengths[: len(made)], span)
         return {"speaker": weights.speaker * speaker_loss(wanted, self.listen(made))}
 
     def _pitch(self, batch: Batch) -> Tensor | None:
@@ -230,9 +232,9 @@ class SynthesizerTask(LightningModule):
         Where a mel spectrogram is learned, that is measured, at the recording's pitch, and one utterance spoken."""
         model, told = self.trained.eval(), {"batch_size": 1, "sync_dist": replicas.world() > 1}
         if self._vocoder is not None:
-            output, wanted = self._run(model, batch), self._vocoder.target(batch.wave[:, 0])
-            assert output.mel is not None
-            self.log("val/mel_distance", masked_mel_loss(wanted, output.mel, output.mask), **told)
+            output = self._run(model, batch)
+            assert output.mel is not None and output.wanted is not None
+            self.log("val/mel_distance", masked_mel_loss(output.wanted, output.mel, output.mask), **told)
             if batch_idx:
                 return
         speaker = None if batch.speaker is None else [batch.speaker]
@@ -276,7 +278,10 @@ class SynthesizerTask(LightningModule):
     def _run(self, model: Synthesizer, batch: Batch, **options: Any) -> TrainingOutput:
         inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths, batch.speaker)
         output: TrainingOutput = model(*inputs, pitch=self._pitch(batch), **options)
-        return output
+        if self._vocoder is None or output.mel is None:
+            return output
+        with torch.autocast(batch.wave.device.type, enabled=False):
+            return replace(output, wanted=self._vocoder.target(batch.wave[:, 0]))
 
     def _misread(self, batch: Batch) -> dict[str, Tensor]:
         """How far the guided head is from reading each text once, from left to right."""
@@ -292,9 +297,8 @@ class SynthesizerTask(LightningModule):
             output = self._reconstruct(piece)
         self._output = output if piece.alone else None
         assert self._judged is not None
-        assert output.wave is not None
-        real = self._real(piece.batch, output)
-        loss = self.discriminator_loss(real[..., self._judged], output.wave.detach()[..., self._judged])
+        real, made = self._pair(piece.batch, output)
+        loss = self.discriminator_loss(real[..., self._judged], made.detach()[..., self._judged])
         return {"discriminator": piece.share * loss}
 
     def _speak(self, piece: Piece) -> dict[str, Tensor]:
@@ -305,84 +309,28 @@ class SynthesizerTask(LightningModule):
         shares = {"kl": piece.frame_share}
         return {name: shares.get(name, piece.share) * loss for name, loss in losses.items()}
 
+    def _pair(self, batch: Batch, output: TrainingOutput) -> tuple[Tensor, Tensor]:
+        """What was recorded and what was made of it, for the judges: waves [b, 1, w] or mel frames [b, 1, m, f]."""
+        if self._vocoder is None:
+            assert output.wave is not None
+            return self._real(batch, output), output.wave
+        assert output.mel is not None and output.wanted is not None
+        span = output.mel.shape[-1] // batch.spec.shape[-1]
+        both = (output.wanted, output.mel.float())
+        real, made = (excerpt(mel, output.start, batch.spec_lengths, span)[:, None] for mel in both)
+        return real, made
+
     def _real(self, batch: Batch, output: TrainingOutput) -> Tensor:
         """What was recorded where the generator spoke."""
         hop, segment = self.model.config.spectrogram.hop, self.model.config.segment
         return slice_segments(batch.wave, output.start * hop, segment * hop)
 
-    def _adam(self, groups: list[dict[str, Any]]) -> AdamW:
-        config = self.config
-        return AdamW(
-            groups,
-            lr=config.rate,
-            betas=config.betas,
-            eps=config.epsilon,
-            weight_decay=config.weight_decay,
-            foreach=True,
-        )
-
-    def _scheduled_optimizers(self) -> tuple[Any, Any]:
-        """Both optimizers, set to this step's learning rate."""
-        rate = self.config.rate * self.config.schedule.scale(self.steps, self.steps_per_epoch)
-        both = self.optimizers()
-        assert isinstance(both, list)
-        for optimizer in both:
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["factor"]
-        self.log("train/rate", rate)
-        return both[0], both[1]
-
-    def _descend(
-        self,
-        module: nn.Module,
-        optimizer: Any,
-        batch: Batch,
-        draws: Draws,
-        losses_of: Callable[[Piece], dict[str, Tensor]],
-    ) -> dict[str, Tensor]:
-        """Put a batch's gradients into the parameters; its losses by name, none where a sum was not finite.
-
-        Where memory runs out, once more in smaller pieces.
-        """
-        while True:
-            optimizer.zero_grad()
-            try:
-                return self._backward(cut(batch, draws, self.health.pieces), losses_of)
-            except RuntimeError as error:
-                self.health.halve(error, len(batch.names), batch.names)
-            self._output = None
-            free_memory()
-
-    def _backward(self, pieces: list[Piece], losses_of: Callable[[Piece], dict[str, Tensor]]) -> dict[str, Tensor]:
-        seen: dict[str, Tensor] = {}
-        for piece in pieces:
-            losses = losses_of(piece)
-            total = torch.stack(list(losses.values())).sum()
-            if not total.isfinite():
-                return {}
-            self.manual_backward(total * self.health.scale)
-            seen = {name: loss.detach() + seen.get(name, 0.0) for name, loss in losses.items()}
-        return seen
-
-    def _step(self, optimizer: Any, losses: dict[str, Tensor], module: nn.Module, name: str) -> str:
-        """Step down the gradients, where they and the losses are finite in all processes; else what is not."""
-        parameters = [p for p in module.parameters() if p.requires_grad]
-        if replicas.sum_gradients(parameters, faulty=not losses):
-            return f"{name}'s loss"
-        self.health.unscale(parameters)
-        limit = math.inf if self.config.clip is None else self.config.clip
-        norm = nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], limit)
-        fine = bool(norm.isfinite())
-        if fine:
-            optimizer.step()
-        total = torch.stack(list(losses.values())).sum()
-        self.log_dict({f"train/{name}": total, f"train/{name}_gradient": norm})
-        return "" if fine else f"{name}'s gradient"
-
     def _draw_judged(self) -> slice | None:
         """The samples of the segments that the discriminators hear in this step; None: none yet."""
         if not self.judged or self.steps < self.config.adversarial_start:
             return None
+        if self._vocoder is not None:
+            return slice(None)
         samples, hop = self.model.config.segment * self.model.config.spectrogram.hop, self.model.config.spectrogram.hop
         frames = self.config.adversarial_frames
         if frames is None:

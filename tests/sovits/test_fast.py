@@ -46,7 +46,7 @@ def test_other_generators_stay_as_they_are() -> None:
 @torch.inference_mode()
 def test_of_a_generator_with_a_vocoder_that_alone_is_made_fast() -> None:
     model = _model(resource("configs", "model", "tiny.yaml"))
-    z, style, pitch = torch.randn(1, 96, 6), torch.randn(1, 256, 1), torch.ones(1, 2, 6)
+    z, style, pitch = torch.randn(1, model.config.inter, 6), torch.randn(1, 256, 1), torch.ones(1, 2, 6)
     wanted = model.generator(z, style, None, pitch)
     assert prepare(model) and isinstance(model.generator, Generator)
     found = model.generator(z, style, None, pitch)

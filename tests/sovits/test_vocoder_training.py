@@ -15,7 +15,7 @@ from feature_extractor.speaker import load_speaker
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.config import load_config
 from gpt_sovits.core.errors import ConfigError
-from sovits.config import PitchConfig, SynthesizerConfig, VocoderHead
+from sovits.config import DiscriminatorConfig, PitchConfig, SynthesizerConfig, VocoderHead
 from sovits.listening import MelListener
 from sovits.loss import masked_mel_loss
 from sovits.model import Learned, Synthesizer
@@ -34,12 +34,16 @@ WEIGHTS = LossWeights(mel=45, pitch=5)
 
 
 def a_task(
-    weights: LossWeights = WEIGHTS, *changes: str, learn: Learned = "all", listen: Listen | None = None
+    weights: LossWeights = WEIGHTS,
+    *changes: str,
+    learn: Learned = "all",
+    listen: Listen | None = None,
+    judges: DiscriminatorConfig = JUDGES,
 ) -> SynthesizerTask:
     torch.manual_seed(0)
     model = Synthesizer(load_config(SynthesizerConfig, "debug/s2", [*CHANGES, *changes]))
     settings = SynthesizerTaskConfig(
-        discriminator=JUDGES,
+        discriminator=judges,
         rate=3e-3,
         schedule=CosineDecay(warmup=1, steps=100),
         weights=weights,
@@ -61,6 +65,19 @@ def test_the_mel_is_learned_and_the_vocoder_stays() -> None:
     assert not any("vocoder" in name for name in changed)
     assert {"generator.head.project.weight", "prior.exit.weight", "pitch.exit.weight"} <= changed
     assert all(value.equal(judges[name]) for name, value in task.discriminator.state_dict().items())
+
+
+def test_a_judge_of_mels_takes_part() -> None:
+    """It learns to tell predicted mels from real ones, and what it tells reaches the generator."""
+    task = a_task(judges=DiscriminatorConfig(mel=True, width=1 / 8))
+    before = {name: value.clone() for name, value in task.discriminator.state_dict().items()}
+    rows = run(task, 12)
+    assert {"train/adversarial", "train/feature", "train/discriminator"} <= set(rows[0])
+    assert rows[-1]["train/discriminator"] < rows[0]["train/discriminator"]
+    assert not any(value.equal(before[name]) for name, value in task.discriminator.state_dict().items())
+    plain = a_task()
+    run(plain, 12)
+    assert not torch.equal(plain.model.generator.entry.weight, task.model.generator.entry.weight)
 
 
 def test_a_part_alone_is_not_taught_without_a_posterior() -> None:
