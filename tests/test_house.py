@@ -16,7 +16,7 @@ LONGEST = 400
 
 # Heavy third parties stay in one room each: a module may import one of these only when its name matches.
 ROOMS = {
-    "pytorch_lightning": r"(ar|sovits)\.(task|data|picture)|gpt_sovits\.train(\..*)?",
+    "pytorch_lightning": r"(ar|sovits)\.(task|descent|data|picture)|gpt_sovits\.train(\..*)?",
     "transformers": r"feature_extractor\.(hubert|bert)",
     "peft": r"gpt_sovits\.train\.lora",
     "typer": r"gpt_sovits\.cli(\..*)?|prep\.cli",
