@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, prod
+from math import ceil, log, prod
 from typing import Literal
 
 from pydantic import model_validator
@@ -119,6 +119,17 @@ class VocoderHead(Strict):
     @property
     def hop(self) -> int:
         return prod(self.rates) * self.stretch[1] // self.stretch[0]
+
+    @property
+    def reach(self) -> int:
+        """Frames on each side of its own that shape a sample."""
+        reach, scale = 3.0, 1
+        for rate, kernel in zip(self.rates, self.kernels, strict=True):
+            reach += kernel / (2 * rate * scale)
+            scale *= rate
+            pairs = zip(self.blocks.kernels, self.blocks.dilations, strict=True)
+            reach += max((k // 2) * sum(d + 1 for d in dilations) for k, dilations in pairs) / scale
+        return ceil(reach + 3 / scale)
 
     @property
     def framing(self) -> SpectrogramConfig:

@@ -17,6 +17,9 @@ from sovits.model import Synthesizer
 from sovits.vocoder import MelVocoder, Vocoder
 from sovits.weightnorm import take_off
 
+WINDOW = 160
+"""Frames of the mel spectrogram that a vocoder is given at a time."""
+
 
 class FastGenerator(nn.Module):
     """Computes what `Generator` does, for speaking only; the weight norm of the given one is folded in."""
@@ -35,14 +38,32 @@ class FastGenerator(nn.Module):
 
 
 class FastVocoder(nn.Module):
-    """Computes what `Vocoder` does, for speaking only."""
+    """Computes what `Vocoder` does, for speaking only, in windows that overlap by what a sample hears.
+
+    For every new length the library behind the convolutions writes itself new programs, the longer the more of them,
+    which takes a multiple of running them.
+    """
 
     def __init__(self, vocoder: Vocoder, dtype: torch.dtype = torch.bfloat16) -> None:
         super().__init__()
         self.dtype = dtype
+        self.margin = vocoder.config.reach
         self.inner = _narrow(vocoder, dtype)
 
     def forward(self, mel: Tensor) -> Tensor:
+        frames, done, waves = mel.shape[-1], 0, []
+        if frames <= WINDOW:
+            return self._whole(mel)
+        while done < frames:
+            start = min(max(0, done - self.margin), frames - WINDOW)
+            wave = self._whole(mel[..., start : start + WINDOW])
+            end = frames if start + WINDOW == frames else start + WINDOW - self.margin
+            hop = wave.shape[-1] // WINDOW
+            waves.append(wave[..., (done - start) * hop : (end - start) * hop])
+            done = end
+        return torch.cat(waves, dim=-1)
+
+    def _whole(self, mel: Tensor) -> Tensor:
         x = mel[:, :, None].to(self.dtype, memory_format=torch.channels_last)
         wave: Tensor = self.inner(x)
         return wave[:, :, 0].to(mel.dtype)

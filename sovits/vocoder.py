@@ -31,6 +31,7 @@ class Vocoder(nn.Module):
 
     def __init__(self, config: VocoderHead) -> None:
         super().__init__()
+        self.config = config
         widths = [config.channels >> i for i in range(len(config.rates) + 1)]
         self.entry = nn.Conv1d(config.bands, config.channels, 7, padding=3)
         self.upsamplers = nn.ModuleList(

@@ -49,7 +49,7 @@ def test_weights_and_code_have_not_drifted_apart() -> None:
     found = compute(load_parts("tiny", "cpu"), stored["codes"].tolist())
     assert np.mean(found["prompt"] == stored["prompt"]) > 0.97
     assert float(found["cost"]) == pytest.approx(float(stored["cost"]), rel=0.01)
-    assert np.abs(found["mel"].astype(np.float32) - stored["mel"]).mean() < 0.02
+    assert np.abs(found["mel"].astype(np.float32) - stored["mel"]).mean() < 0.018
 
 
 def test_a_changed_weight_is_noticed() -> None:
@@ -60,4 +60,4 @@ def test_a_changed_weight_is_noticed() -> None:
         parts.text2semantic.head.weight *= 1.5
     found = compute(parts, stored["codes"].tolist())
     assert float(found["cost"]) != pytest.approx(float(stored["cost"]), rel=0.01)
-    assert np.abs(found["mel"].astype(np.float32) - stored["mel"]).mean() > 0.02
+    assert np.abs(found["mel"].astype(np.float32) - stored["mel"]).mean() > 0.018

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from gpt_sovits.core.config import load_config
 from gpt_sovits.core.resources import resource
 from sovits import Synthesizer, SynthesizerConfig
-from sovits.fast import FastGenerator, prepare
+from sovits.config import VocoderHead
+from sovits.fast import FastGenerator, FastVocoder, prepare
 from sovits.generator import Generator
+from sovits.vocoder import Vocoder
 
 
 def _model(path: Path) -> Synthesizer:
@@ -52,3 +55,15 @@ def test_of_a_generator_with_a_vocoder_that_alone_is_made_fast() -> None:
     found = model.generator(z, style, None, pitch)
     assert found.shape == wanted.shape == (1, 1, 6 * 640)
     assert (found - wanted).abs().max() < 0.05 * wanted.abs().max()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("frames", [90, 160, 161, 300, 452])
+def test_windows_of_a_mel_make_one_wave(frames: int) -> None:
+    torch.manual_seed(0)
+    vocoder = Vocoder(VocoderHead(channels=32)).eval()
+    mel = torch.randn(1, 80, frames)
+    wanted = vocoder(mel)
+    found = FastVocoder(vocoder, torch.float32)(mel)
+    assert found.shape == wanted.shape == (1, 1, 256 * frames)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
