@@ -75,6 +75,7 @@ def save_checkpoint(
         file.writelines(_with_metadata(save(ready), metadata))
 
 
+@torch.inference_mode(False)  # weights made in that mode could not be computed with outside of it
 def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
     """Read one of our files; its tensors are mapped, and read from the disk when they are first used.
 
@@ -103,6 +104,7 @@ def load_weights(module: nn.Module, tensors: dict[str, Tensor], origin: str) -> 
     module.load_state_dict(tensors, strict=True)
 
 
+@torch.inference_mode(False)
 def place_weights(
     module: nn.Module,
     tensors: dict[str, Tensor],

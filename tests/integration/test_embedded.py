@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from gpt_sovits import TTS
 from gpt_sovits.pipeline import Audio
 from gpt_sovits.pipeline.parts import load_parts
+from prep.run import prepare
 from tests.integration.stored import STORED, compute, demo
 
 
@@ -41,6 +44,15 @@ def test_it_sounds_like_speech(spoken: Audio) -> None:
 def test_codes_change_as_phones_do(spoken: Audio) -> None:
     (codes,) = spoken.codes
     assert len(set(codes)) > len(codes) / 4
+
+
+def test_recordings_are_prepared_with_it(tmp_path: Path) -> None:
+    """As its fine-tuning begins; weights kept as bytes are then read where no gradients are wanted."""
+    clips = Path(__file__).resolve().parents[1] / "data" / "clips"
+    listing = tmp_path / "two.list"
+    listing.write_text("".join(f"{clips / name}\n" for name in (clips / "clips.list").read_text().splitlines()[:2]))
+    report = prepare(listing, tmp_path / "prepared", "tiny", device="cpu")
+    assert not report.failures and report.ready == {"text": 2, "hubert": 2, "semantic": 2, "speaker": 2}
 
 
 def test_weights_and_code_have_not_drifted_apart() -> None:
