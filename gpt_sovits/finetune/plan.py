@@ -22,8 +22,8 @@ STAGE_2_SHARE = 0.65
 MIB_PER_MINUTE = 14
 """On disk, prepared: sound at 32 kHz and content features of up to 768 numbers, 50 a second, in float32."""
 PROCESS_GIB = 2.4
-"""Memory of a fine-tuning besides weights and moments: libraries, recordings, a batch. Of `tiny` on 3 minutes of sound, 2.5
-and 2.7 GiB were measured in all."""
+"""Memory of a fine-tuning besides weights and moments: libraries, recordings, a batch. Of `tiny` on 3 minutes of sound
+2.5 and 2.7 GiB were measured in all."""
 CLOSING = 1.0
 """Minutes kept for speaking and the report."""
 
