@@ -50,8 +50,7 @@ class RunConfig(Strict):
     """Number format of the finished weights. Codes are found with the quantizer's exact values, so a float16 export of
     a float32 model can change a few of them."""
     compile: bool = False
-    """Let `torch.compile` make the repeated blocks faster; it wants a C++ compiler, and a minute or more at the start,
-    on every start."""
+    """Let `torch.compile` make programs of the repeated blocks; it wants a C++ compiler, and minutes at every start."""
     progress: bool = True
     seed: int = 1234
     """Noise, dropout and segments of batch k depend on this and on k alone."""
