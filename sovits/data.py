@@ -73,6 +73,10 @@ class SynthesizerDataset(Dataset[Example]):
             speaker=speaker,
         )
 
+    def wave(self, index: int) -> Tensor:
+        """The whole recording [w] of an utterance."""
+        return stored(self._recording(self.items[index].name))[0]
+
     def _recording(self, name: str) -> Recording:
         kept = self.survey.recordings.get(name)
         return self._reader.read(name) if kept is None else kept
@@ -128,7 +132,7 @@ class SynthesizerDataModule(LightningDataModule):
         """Waves [w] of so many utterances, the same ones each time."""
         dataset = self._ready()
         order = torch.randperm(len(dataset), generator=generator(self.config.seed))[:count]
-        return (dataset[index].wave[0] for index in order.tolist())
+        return (dataset.wave(index) for index in order.tolist())
 
     @property
     def left_out(self) -> dict[str, str]:

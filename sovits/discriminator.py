@@ -85,22 +85,29 @@ class PeriodDiscriminator(ConvStack):
         return self.judge(wave.view(b, 1, -1, self.period))
 
 
-class ResolutionDiscriminator(ConvStack):
-    """On a magnitude spectrogram of one resolution, striding along time, as in so-vits-svc-5."""
+class SpectralStack(ConvStack):
+    """Convolutions over bands and time: `span` frames of time wide, and three strided ones among them."""
 
-    window: Tensor
-
-    def __init__(self, resolution: tuple[int, int, int], config: DiscriminatorConfig) -> None:
-        c = scaled(32, config.width)
+    def __init__(self, config: DiscriminatorConfig, span: int, stride: tuple[int, int]) -> None:
+        c, size, padding = scaled(32, config.width), (3, span), (1, span // 2)
         super().__init__(
             [
-                nn.Conv2d(1, c, (3, 9), padding=(1, 4)),
-                *(nn.Conv2d(c, c, (3, 9), (1, 2), padding=(1, 4)) for _ in range(3)),
+                nn.Conv2d(1, c, size, padding=padding),
+                *(nn.Conv2d(c, c, size, stride, padding=padding) for _ in range(3)),
                 nn.Conv2d(c, c, 3, padding=1),
             ],
             nn.Conv2d(c, 1, 3, padding=1),
             config.slope,
         )
+
+
+class ResolutionDiscriminator(SpectralStack):
+    """On a magnitude spectrogram of one resolution, striding along time, as in so-vits-svc-5."""
+
+    window: Tensor
+
+    def __init__(self, resolution: tuple[int, int, int], config: DiscriminatorConfig) -> None:
+        super().__init__(config, 9, (1, 2))
         self.n_fft, self.hop, self.size = resolution
         shape = torch.hann_window(self.size) if config.window == "hann" else torch.ones(self.size)
         self.register_buffer("window", shape, persistent=False)
@@ -117,20 +124,11 @@ class ResolutionDiscriminator(ConvStack):
         return (spec.real.square() + spec.imag.square() + 1e-9).sqrt()
 
 
-class MelDiscriminator(ConvStack):
+class MelDiscriminator(SpectralStack):
     """On log-mel frames, striding along both axes."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
-        c = scaled(32, config.width)
-        super().__init__(
-            [
-                nn.Conv2d(1, c, (3, 5), padding=(1, 2)),
-                *(nn.Conv2d(c, c, (3, 5), 2, padding=(1, 2)) for _ in range(3)),
-                nn.Conv2d(c, c, 3, padding=1),
-            ],
-            nn.Conv2d(c, 1, 3, padding=1),
-            config.slope,
-        )
+        super().__init__(config, 5, (2, 2))
 
     def forward(self, mel: Tensor) -> Verdict:
         return self.judge(mel)
