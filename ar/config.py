@@ -143,6 +143,8 @@ class Text2SemanticTrainingConfig(Tuning):
     seed: int = 1234
     accumulate: int = Field(default=4, gt=0)
     """Batches per optimiser step."""
+    pieces: int = Field(default=1, gt=0)
+    """Parts that a batch is computed in, one after the other, for machines with little memory; the same gradients."""
     windows: Literal["public", "even"] = "even"
     """even: the last window of an epoch ends with it. public: the first window of an epoch has one batch more, and
     what is left over at the end of an epoch goes into the next."""

@@ -40,7 +40,7 @@ class Text2SemanticTask(pl.LightningModule):
         self.model = model
         self.average = copy.deepcopy(model).requires_grad_(False).eval() if config.average is not None else None
         self.config = config
-        self.health = Health("lower optimizer.lr")
+        self.health = Health("lower optimizer.lr", pieces=config.pieces)
         self.window: list[tuple[int, Batch]] = []
         """The batches, with their numbers, whose gradients wait for a step."""
         self.learned = False

@@ -129,8 +129,10 @@ def _report(title: str, rows: list[Any], as_json: bool, out: Path | None) -> Non
 
 
 def _print(title: str, figures: dict[str, Any], table: str, as_json: bool, out: Path | None) -> None:
+    from benchmarks.machine import processor  # type: ignore[import-not-found, unused-ignore]
     from gpt_sovits.core.files import write_text
 
+    title = f"{title}, {processor()}"
     if out is not None:
         write_text(out, f"# {title}\n\n{table}")
     typer.echo(json.dumps({"title": title, **figures}, indent=1) if as_json else f"# {title}\n\n{table}")

@@ -21,9 +21,12 @@ STAGE_2_SHARE = 0.65
 """Of the training time: the sound of a voice is mostly stage 2's."""
 MIB_PER_MINUTE = 14
 """On disk, prepared: sound at 32 kHz and content features of up to 768 numbers, 50 a second, in float32."""
-PROCESS_GIB = 2.4
-"""Memory of a fine-tuning besides weights and moments: libraries, recordings, a batch. Of `tiny` on 3 minutes of sound
-2.5 and 2.7 GiB were measured in all."""
+PROCESS_GIB = 1.0
+BATCH_GIB = 1.4
+"""Memory of a fine-tuning besides weights and moments: libraries and recordings; a batch."""
+PIECES = (1, 2, 4, 8)
+"""Parts that a batch may be computed in."""
+CGROUP = Path("/sys/fs/cgroup")
 CLOSING = 1.0
 """Minutes kept for speaking and the report."""
 
@@ -46,7 +49,10 @@ class Plan(Strict):
     s1_recipe: str
     parameters: dict[str, int]
     memory_gib: float
-    """About what training needs: weights, gradients and moments of the larger stage, and room for a batch."""
+    """About what training needs: weights, gradients and moments of the larger stage, room for a piece of a batch."""
+    pieces: int = 1
+    """Parts that a batch is computed in, as many as memory asks for. A full GPU says so, and batches are then split;
+    on a CPU the system would end the process."""
     free_gib: float | None = None
     """What the device has to spare; None: unknown."""
     disk_gib: float = 0.0
@@ -61,6 +67,7 @@ class Plan(Strict):
             f"stage 2 {self.parameters['s2'] / 1e6:.1f} M parameters",
             f"on {self.device} in {self.precision}, about {self.memory_gib:.1f} GiB of memory"
             + ("" if self.free_gib is None else f" ({self.free_gib:.1f} are free)")
+            + ("" if self.pieces == 1 else f", batches in {self.pieces} pieces,")
             + f" and {self.disk_gib:.1f} GiB of disk",
             f"at most {self.minutes:g} minutes: stage 2 {self.s2_minutes:.1f} ({self.s2_recipe}), "
             f"stage 1 {self.s1_minutes:.1f} ({self.s1_recipe}), the rest for preparing and the report",
@@ -91,6 +98,10 @@ def make_plan(
         )
     count = len(material.seconds)
     parameters = {"s1": count_parameters(base.need("s1")), "s2": count_parameters(base.need("s2"))}
+    free = free_memory_gib(place)
+    needs = {pieces: need_gib(max(parameters.values()), lora, pieces) for pieces in PIECES}
+    fitting = [pieces for pieces, need in needs.items() if free is None or need <= free]
+    pieces = 1 if place.type == "cuda" else min(fitting, default=PIECES[-1])
     return Plan(
         base=base.manifest.name,
         items=count,
@@ -105,22 +116,39 @@ def make_plan(
         s2_recipe=base.manifest.finetune.get("s2", "train/s2_lora" if lora else "train/s2"),
         s1_recipe=base.manifest.finetune.get("s1", "train/s1_lora" if lora else "train/s1"),
         parameters=parameters,
-        free_gib=free_memory_gib(place),
+        free_gib=free,
+        pieces=pieces,
         disk_gib=round(MIB_PER_MINUTE / 1024 * audio + 30 * sum(parameters.values()) / 2**30, 1),
-        memory_gib=round(PROCESS_GIB + (5 if lora else 16) * max(parameters.values()) / 2**30, 1),
+        memory_gib=round(needs[pieces], 1),
     )
 
 
+def need_gib(parameters: int, lora: bool, pieces: int) -> float:
+    """About the memory of a training of so many parameters."""
+    return PROCESS_GIB + (5 if lora else 16) * parameters / 2**30 + BATCH_GIB / pieces
+
+
 def free_memory_gib(place: torch.device) -> float | None:
-    """Memory that nobody uses, where the system tells."""
+    """Memory that nobody uses, where the system tells; on a CPU, no more than a container may take."""
     if place.type == "cuda":
         return round(torch.cuda.mem_get_info(place)[0] / 2**30, 1)
     try:
         lines = Path("/proc/meminfo").read_text(encoding="utf8").splitlines()
     except OSError:
         return None
-    found = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
-    return round(found[0] / 2**20, 1) if found else None
+    found = [int(line.split()[1]) / 2**20 for line in lines if line.startswith("MemAvailable:")]
+    return round(min([*found, *_container_gib(CGROUP)]), 1) if found else None
+
+
+def _container_gib(folder: Path) -> list[float]:
+    """What a container's limit of memory leaves, where there is one (cgroup v2); files it can forget count as free."""
+    try:
+        limit, used = ((folder / f"memory.{name}").read_text(encoding="utf8").strip() for name in ("max", "current"))
+        files = [line.split()[1] for line in (folder / "memory.stat").read_text(encoding="utf8").splitlines()
+                 if line.startswith("inactive_file ")]  # fmt: skip
+    except OSError:
+        return []
+    return [] if limit == "max" else [(int(limit) - int(used) + sum(map(int, files))) / 2**30]
 
 
 def default_minutes(audio_minutes: float, place: torch.device) -> float:

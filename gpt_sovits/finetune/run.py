@@ -30,6 +30,8 @@ from prep.report import REPORT as PREP_REPORT
 log = logging.getLogger(__name__)
 NAME = re.compile(r"[\w][\w.-]{0,63}")
 STATE = "finetune.json"
+PATIENCE = 6
+"""Validations without a better figure after which a stage's training ends before its time."""
 Say = Callable[[str], None]
 
 
@@ -216,7 +218,7 @@ def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Sa
 
     select = "best" if plan.held_back else "last"
     run = [f"run.precision={plan.precision}", f"run.select={select}", "run.progress=false", "run.checkpoint_minutes=1"]
-    run.append(f"run.devices={settings.devices}")
+    run += [f"run.devices={settings.devices}", f"run.patience={PATIENCE}"]
     # The guide of some recipes reads the plain projections, not their adapters.
     lora, guide = (["lora.rank=8"], ["alignment=null"]) if settings.lora else ([], [])
     stages: tuple[tuple[str, Any, str, float, Iterable[str]], ...] = (
@@ -229,6 +231,7 @@ def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Sa
                 "run.validate_every=40",
                 "data.on_fault=drop",  # preparation has named them
                 f"data.validation_items={plan.held_back}",
+                f"task.pieces={plan.pieces}",
                 *lora,
                 *settings.s2_overrides,
             ],
@@ -238,7 +241,14 @@ def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Sa
             train_s1,
             plan.s1_recipe,
             plan.s1_minutes,
-            ["run.validate_every=20", f"data.hold_out={plan.held_back}", *lora, *guide, *settings.s1_overrides],
+            [
+                "run.validate_every=20",
+                f"data.hold_out={plan.held_back}",
+                f"pieces={plan.pieces}",
+                *lora,
+                *guide,
+                *settings.s1_overrides,
+            ],
         ),
     )
     done: dict[str, Trained] = {}

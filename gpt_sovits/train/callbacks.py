@@ -58,6 +58,8 @@ class Progress(Callback):
         """Whether the validation at this step is one an uninterrupted training has too."""
         self.steps = 0
         self.seconds = 0.0
+        self.settled = False
+        """Whether validation has found nothing better for long enough; told by `KeepBest`."""
         self.stop_asked = False
         self.answer: Callable[[int, FrameType | None], None] | None = None
         """What a signal to stop calls."""
@@ -72,7 +74,9 @@ class Progress(Callback):
     def finished(self) -> bool:
         """Whether a limit has been reached."""
         most, minutes = self.config.max_steps, self.config.max_minutes
-        return (most is not None and self.steps >= most) or (minutes is not None and self.seconds >= 60 * minutes)
+        if self.settled or (most is not None and self.steps >= most):
+            return True
+        return minutes is not None and self.seconds >= 60 * minutes
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         self._saved, self._saved_at = self.steps, self.seconds

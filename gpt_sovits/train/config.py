@@ -28,6 +28,8 @@ class RunConfig(Strict):
     select: Literal["last", "best"] = "last"
     """Which weights are exported: those after the last step, or those with the lowest validation figure, among which
     the untrained ones count. `best` needs held-back utterances."""
+    patience: int | None = Field(default=None, gt=0)
+    """Validations in a row without a better figure after which a run that selects the best ends; None: it goes on."""
     log_every: int = Field(default=10, gt=0)
     """Steps between two rows of figures."""
     tell_seconds: float = Field(default=30, gt=0)

@@ -136,7 +136,9 @@ def fit(
     data.setup("fit")
     train, held = ResumableLoader(data.train_dataloader()), data.val_dataloader()
     progress = Progress(checkpoint, run, validates=bool(held))
-    best = KeepBest(checkpoint.with_name("best.ckpt"), metric, network, progress) if run.select == "best" else None
+    best = None
+    if run.select == "best":
+        best = KeepBest(checkpoint.with_name("best.ckpt"), metric, network, progress, run.patience)
     if best is not None and not held:
         raise ConfigError('run.select is "best", but no utterance is held back to judge by: hold some back')
     if 0 < len(data.held_back) < replicas.world():

@@ -79,11 +79,13 @@ def fail_late(task: Text2SemanticTask) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_pieces_give_the_gradients_of_the_whole(form: str) -> None:
+@pytest.mark.parametrize("asked", [False, True])
+def test_pieces_give_the_gradients_of_the_whole(form: str, asked: bool) -> None:
     batches = [a_batch(0), a_batch(1)]
     expected = run(a_task(**FORMS[form]), batches)
-    task = a_task(**FORMS[form])
-    fail_late(task)
+    task = a_task(**FORMS[form], pieces=4 if asked else 1)
+    if not asked:
+        fail_late(task)
     actual = run(task, batches)
     assert task.health.pieces >= 2 and len(actual) == len(expected) == 1
     assert actual[0].keys() == expected[0].keys()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import torch
 from typer.testing import CliRunner
 
 from gpt_sovits.cli import app
@@ -18,6 +19,7 @@ from gpt_sovits.core.checkpoint import load_checkpoint
 from gpt_sovits.core.errors import ConfigError, InputError
 from gpt_sovits.finetune import Outcome, Settings, finetune
 from gpt_sovits.finetune.choose import STAGES, choose_stages
+from gpt_sovits.finetune.plan import free_memory_gib
 from gpt_sovits.finetune.run import _publish
 from gpt_sovits.finetune.samples import Reference
 from gpt_sovits.models import new_model
@@ -131,6 +133,32 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(recordings: Path, tmp_
     )
     assert done.voice is None
     assert [p.name for p in (tmp_path / "dry").rglob("*")] == ["recordings.list"]
+
+
+@pytest.mark.parametrize(("free", "pieces"), [(24.0, 1), (2.2, 2), (1.0, 8), (None, 1)])
+def test_batches_are_computed_in_as_many_pieces_as_the_memory_asks_for(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: float | None, pieces: int
+) -> None:
+    monkeypatch.setattr("gpt_sovits.finetune.plan.free_memory_gib", lambda place: free)
+    said: list[str] = []
+    done = finetune(recordings, settings(tmp_path / "dry", "dry"), dry_run=True, say=said.append)
+    assert done.plan.pieces == pieces and ("pieces" in said[2]) == (pieces > 1)
+    assert any("are free and about" in note for note in done.notes) == (free == 1.0)
+
+
+def test_a_container_has_no_more_memory_than_it_may_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = torch.device("cpu")
+    monkeypatch.setattr("gpt_sovits.finetune.plan.CGROUP", tmp_path)
+    whole = free_memory_gib(place)
+    for name, text in {
+        "max": "1073741824\n",
+        "current": "805306368\n",
+        "stat": "anon 5\ninactive_file 268435456\n",
+    }.items():
+        (tmp_path / f"memory.{name}").write_text(text, encoding="utf8")
+    assert free_memory_gib(place) == 0.5
+    (tmp_path / "memory.max").write_text("max\n", encoding="utf8")
+    assert whole is not None and free_memory_gib(place) == pytest.approx(whole, abs=1)
 
 
 def test_too_little_is_said(clips: Path, tmp_path: Path) -> None:

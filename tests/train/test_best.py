@@ -44,6 +44,17 @@ def test_an_interrupted_choice_ends_the_same(experiment: Path, model: Bundle, tm
     assert equal(weights("s1", tmp_path / "parts"), weights("s1", tmp_path / "whole"))
 
 
+def test_patience_ends_a_training_that_gets_no_better(experiment: Path, model: Bundle, tmp_path: Path) -> None:
+    more = (*BEST, "accumulate=1", "optimizer.lr=9", "run.patience=2")
+    trained = run("s1", experiment, model.folder, tmp_path, *more, max_steps=9)
+    assert sorted(trained.validation) == [0, 1, 2] and trained.steps == 2 and not trained.interrupted
+    again = run("s1", experiment, model.folder, tmp_path, *more, max_steps=9)
+    assert again.steps == 2
+    more_patient = run("s1", experiment, model.folder, tmp_path, *more[:-1], "run.patience=3", max_steps=9)
+    assert more_patient.steps == 3
+    assert equal(weights("s1", model.folder), weights("s1", tmp_path))
+
+
 def test_without_held_back_utterances_there_is_no_best(experiment: Path, model: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="held back"):
         run("s1", experiment, model.folder, tmp_path, *BEST, "data.hold_out=0", max_steps=1)
