@@ -42,6 +42,9 @@ class Tuning(Strict):
     rates: dict[str, float] = Field(default_factory=dict)
     """Factors on the learning rate of parts, named as in `freeze`; of several that fit the longest name counts."""
     lora: LoraConfig | None = None
+    blend: float = Field(default=1.0, gt=0, le=1)
+    """How much of the way from the weights before to those after the training the finished weights have gone, see
+    `gpt_sovits.train.blend`."""
     recompute: bool = False
     """Gradient checkpointing: keep only what enters each block and compute the rest again on the way back.
     For machines with little memory; costs the blocks' forward pass once more, and the gradients are the same."""

@@ -13,6 +13,7 @@ from ar.convert import load_text2semantic, save_text2semantic
 from ar.data import Text2SemanticDataModule
 from ar.task import Text2SemanticTask
 from gpt_sovits.core.bundle import find_model
+from gpt_sovits.train.blend import Blend
 from gpt_sovits.train.blocks import compile_blocks, recompute
 from gpt_sovits.train.bundle import install_adapter, install_part
 from gpt_sovits.train.config import split_overrides
@@ -61,6 +62,7 @@ def train_s1(
     data = _data(Path(experiment), settings, recipe.preferences, network.config.bert_width)
     state = begin_s1(begin, network)
     tune(network, recipe, TARGETS, run.seed)
+    blend = Blend(network, recipe.blend)
     task = Text2SemanticTask(network, recipe, state)
     if recipe.recompute:
         recompute(network, BLOCKS)
@@ -68,6 +70,7 @@ def train_s1(
         compile_blocks(network, BLOCKS)
     fitted = fit("s1", task, data, target, run, recipe.epochs, device, resume, lambda: task.trained, "val_loss")
     progress, trained = fitted.progress, task.trained.cpu()
+    blend.apply(trained)
     info = {"steps": progress.steps, "minutes": round(progress.seconds / 60, 2), "from": source.manifest.name}
     if recipe.lora is not None and not recipe.lora.merge:
         return fitted.trained(install_adapter(target, source, "s1", adapter_of(trained, recipe.lora), info))

@@ -16,6 +16,7 @@ from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_check
 from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.device import pick_device
 from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.train.blend import Blend
 from gpt_sovits.train.blocks import compile_blocks, recompute
 from gpt_sovits.train.bundle import install_adapter, install_part
 from gpt_sovits.train.config import split_overrides
@@ -100,6 +101,7 @@ def train_s2(
     begun = begin_s2(begin, network, judges)
     listen = _listener(source, network, data, device) if recipe.task.weights.speaker else None
     tune(network, recipe, TARGETS, run.seed)
+    blend = Blend(network, recipe.blend)
     task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun, listen, recipe)
     if recipe.recompute:
         recompute(network, BLOCKS)
@@ -111,6 +113,7 @@ def train_s2(
     if task.judged:
         save_checkpoint(target / JUDGES, "s2d", recipe.task.discriminator, task.discriminator.cpu().state_dict(), info)
     trained = task.trained.cpu()
+    blend.apply(trained)
     if recipe.lora is not None and not recipe.lora.merge:
         return fitted.trained(install_adapter(target, source, "s2", adapter_of(trained, recipe.lora), info))
     weights = target / "s2.safetensors"
