@@ -28,6 +28,11 @@ LEVEL = 0.7
 MEL = MelConfig(rate=16000, n_fft=400, hop=160, window=400, bands=80)
 
 
+def floored(mel: Tensor) -> Tensor:
+    """Log10 power [b, m, f] as the encoder was taught with it: nothing more than 8 below the utterance's peak."""
+    return (torch.maximum(mel, mel.amax((1, 2), keepdim=True) - 8) + 4) / 4
+
+
 class WhisperSettings(Strict):
     """Shape of the encoder; the defaults are those of the published `base`."""
 
@@ -98,21 +103,26 @@ class Whisper(ContentEncoder):
                 f"{wave.shape[-1] / 16:.1f} ms of audio are too short for content features; "
                 f"give {self.shortest / 16:.0f} ms or more"
             )
-        frames = wave.shape[-1] // HOP
-        x = self.log_mel(wave).to(self.dtype)
+        return self.hear(self.log_mel(wave), wave.shape[-1] // HOP)
+
+    def hear(self, mel: Tensor, frames: int) -> Tensor:
+        """The encoder's output [b, frames, width] of what `log_mel` makes [b, 80, at least 2 frames]."""
+        x = mel.to(self.dtype)
         x = F.gelu(self.conv2(F.gelu(self.conv1(x)))).mT[:, :frames]
         parts = -(-frames // self.config.positions)
         return torch.cat([self._listen(part) for part in x.chunk(parts, dim=1)], dim=1)
 
     def log_mel(self, wave: Tensor) -> Tensor:
         """What Whisper hears [b, 80, w / 160]: log10 power, floored 8 below the utterance's peak, then scaled."""
+        peak = wave.float().abs().amax(-1, keepdim=True)
+        return floored(self.log_power(wave.float() * (LEVEL / peak.clamp(min=1e-5))))
+
+    def log_power(self, wave: Tensor) -> Tensor:
+        """Log10 power [b, 80, w / 160] of waves as loud as they are."""
         wave = wave.float()
-        peak = wave.abs().amax(-1, keepdim=True)
-        wave = wave * (LEVEL / peak.clamp(min=1e-5))
         window = torch.hann_window(MEL.window, device=wave.device)
         power = torch.stft(wave, MEL.n_fft, MEL.hop, window=window, return_complex=True)[..., :-1].abs().square()
-        mel = (self.filters.float() @ power).clamp(min=1e-10).log10()
-        return (torch.maximum(mel, mel.amax((1, 2), keepdim=True) - 8) + 4) / 4
+        return (self.filters.float() @ power).clamp(min=1e-10).log10()
 
     def _listen(self, x: Tensor) -> Tensor:
         x = x + self.embed_positions.weight[: x.shape[1]]

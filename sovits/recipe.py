@@ -103,6 +103,11 @@ class LossWeights(Strict):
     vocoder two seconds are heard, in its mel spectrogram (`sovits.listening`)."""
     speaker_rows: int | None = Field(default=None, gt=0)
     """Utterances of each batch that are listened to, its longest; None: all. Listening takes as long as speaking."""
+    content: float = 0.0
+    """Distance of what is said in the predicted mel spectrogram, in the content encoder's hearing, from what is said
+    in the recording's; for generators that end in a vocoder and encoders that read spectra (`sovits.listening`)."""
+    content_rows: int | None = Field(default=None, gt=0)
+    """As `speaker_rows`."""
 
     def kl_at(self, step: int) -> float:
         share = 1.0 if self.kl_rise == 0 else min(1.0, step / self.kl_rise)

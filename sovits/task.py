@@ -62,6 +62,7 @@ class SynthesizerTask(Descent):
             whose optimizers go on here.
         listen: waves [b, w] at the model's rate, or the mel frames [b, m, f] that the generator's vocoder is given, to
             speaker embeddings [b, e]; needed where their loss has a weight.
+        hear: how far what is said in mel frames is from what is said in real ones; needed where that has a weight.
         tuning: learning rates of the network's parts.
     """
 
@@ -74,6 +75,7 @@ class SynthesizerTask(Descent):
         begun: Sequence[NetworkState] = (),
         listen: Callable[[Tensor], Tensor] | None = None,
         tuning: Tuning | None = None,
+        hear: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -85,8 +87,14 @@ class SynthesizerTask(Descent):
         self.steps_per_epoch = steps_per_epoch
         self.begun = tuple(begun)
         self.listen = listen
+        self.hear = hear
         if config.weights.speaker and (listen is None or model.config.speaker is None):
             raise ConfigError("task.weights.speaker is for models with a speaker encoder: set it to 0 for this one")
+        if config.weights.content and (hear is None or self._vocoder is None):
+            raise ConfigError(
+                "task.weights.content is for models that hear with a Whisper encoder and end in a vocoder: set it to 0 "
+                "for this one"
+            )
         if model.config.posterior is None and config.learn != "all":
             raise ConfigError("this model has no posterior and learns as a whole: set task.learn=all")
         self._output: TrainingOutput | None = None
@@ -209,15 +217,21 @@ class SynthesizerTask(Descent):
         return losses
 
     def _misheard(self, batch: Batch, made: Tensor, output: TrainingOutput) -> dict[str, Tensor]:
-        """How far the voice in waves [b, w], or in mel frames [b, m, f], is from that of the recordings."""
-        weights = self.config.weights
-        if self.listen is None or not weights.speaker or batch.speaker is None:
-            return {}
-        made, wanted = made[: weights.speaker_rows], batch.speaker[: weights.speaker_rows]
-        if made.ndim == 3:
-            span = made.shape[-1] // batch.spec.shape[-1]
-            made = excerpt(made, output.start[: len(made)], batch.spec_lengths[: len(made)], span)
-        return {"speaker": weights.speaker * speaker_loss(wanted, self.listen(made))}
+        """How far voice and content of waves [b, w], or of mel frames [b, m, f], are from those of the recordings."""
+        weights, losses = self.config.weights, {}
+        if self.listen is not None and weights.speaker and batch.speaker is not None:
+            rows = weights.speaker_rows
+            heard = self.listen(self._excerpt(made, batch, output, rows) if made.ndim == 3 else made[:rows])
+            losses["speaker"] = weights.speaker * speaker_loss(batch.speaker[:rows], heard)
+        if self.hear is not None and weights.content and output.wanted is not None:
+            both = (self._excerpt(mel, batch, output, weights.content_rows) for mel in (output.wanted, made))
+            losses["content"] = weights.content * self.hear(*both)
+        return losses
+
+    def _excerpt(self, mel: Tensor, batch: Batch, output: TrainingOutput, rows: int | None = None) -> Tensor:
+        """What is listened to in mel frames [b, m, f] of so many utterances."""
+        span = mel.shape[-1] // batch.spec.shape[-1]
+        return excerpt(mel[:rows], output.start[:rows], batch.spec_lengths[:rows], span)
 
     def _pitch(self, batch: Batch) -> Tensor | None:
         """Of the recordings [b, 2, f], where the generator is told it."""
@@ -315,9 +329,7 @@ class SynthesizerTask(Descent):
             assert output.wave is not None
             return self._real(batch, output), output.wave
         assert output.mel is not None and output.wanted is not None
-        span = output.mel.shape[-1] // batch.spec.shape[-1]
-        both = (output.wanted, output.mel.float())
-        real, made = (excerpt(mel, output.start, batch.spec_lengths, span)[:, None] for mel in both)
+        real, made = (self._excerpt(mel, batch, output)[:, None] for mel in (output.wanted, output.mel.float()))
         return real, made
 
     def _real(self, batch: Batch, output: TrainingOutput) -> Tensor:

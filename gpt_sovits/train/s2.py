@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor
 
 from feature_extractor.audio import HUBERT_RATE, sinc_resample
+from feature_extractor.content import load_content
 from feature_extractor.speaker import load_speaker
+from feature_extractor.whisper import Whisper
 from gpt_sovits.core.bundle import Bundle, find_model
 from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from gpt_sovits.core.config import parse_config
@@ -29,7 +32,7 @@ from sovits.config import DiscriminatorConfig
 from sovits.data import SynthesizerDataModule
 from sovits.discriminator import Discriminator
 from sovits.hifigan import ConvNextBlock, ResidualBlock
-from sovits.listening import MelListener
+from sovits.listening import ContentListener, MelListener
 from sovits.model import Synthesizer
 from sovits.recipe import SynthesizerTrainingConfig
 from sovits.survey import Needs
@@ -100,9 +103,10 @@ def train_s2(
         judges = _judges(source, recipe)
     begun = begin_s2(begin, network, judges)
     listen = _listener(source, network, data, device) if recipe.task.weights.speaker else None
+    hear = _hearer(source, network, data, device) if recipe.task.weights.content else None
     tune(network, recipe, TARGETS, run.seed)
     blend = Blend(network, recipe.blend)
-    task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun, listen, recipe)
+    task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun, listen, recipe, hear)
     if recipe.recompute:
         recompute(network, BLOCKS)
     if run.compile:
@@ -149,6 +153,16 @@ def _listener(
         return MelListener.fit(encoder, head, data.recordings(LISTENED), rate).to(pick_device(device))
     encoder = encoder.to(pick_device(device), torch.float32)
     return lambda wave: encoder(sinc_resample(wave.float(), rate, HUBERT_RATE))
+
+
+def _hearer(source: Bundle, network: Synthesizer, data: SynthesizerDataModule, device: str) -> ContentListener | None:
+    """The model's content encoder, frozen, for what its stage 2 makes in training; None: it reads no spectra."""
+    encoder, head = load_content(source.need("hubert")), network.generator.head
+    if not isinstance(encoder, Whisper) or not isinstance(head, MelVocoder):
+        return None
+    content, rate = copy.deepcopy(network.content).requires_grad_(False), network.config.spectrogram.rate
+    found = ContentListener.fit(encoder.requires_grad_(False), content, head, data.recordings(LISTENED), rate)
+    return found.to(pick_device(device))
 
 
 def _judges(source: Bundle, recipe: SynthesizerTrainingConfig) -> Discriminator:
