@@ -94,16 +94,19 @@ class ContentListener:
         Returns:
             Mean squared distance, in variances of the real features.
         """
-        power = _around(real.float()) @ self.weight
-        gain = 4 * self.peak - 4 - power.amax((1, 2), keepdim=True)  # as loud as recordings are made for the encoder
         with torch.no_grad():
-            wanted = self._heard(power + gain)
-        heard = self._heard(_around(made.float()) @ self.weight + gain)
-        return F.mse_loss(heard.float(), wanted.float()) / wanted.float().var()
+            wanted = self.features(real, real).float()
+        return F.mse_loss(self.features(made, real).float(), wanted) / wanted.var()
 
-    def _heard(self, power: Tensor) -> Tensor:
-        frames = power.shape[1] // 4 * 2
-        features = self.whisper.project(self.whisper.hear(floored(power.mT), frames))
+    def features(self, mel: Tensor, level: Tensor) -> Tensor:
+        """What the codes stand for [b, c, f // 4] in log-mel frames [b, m, f].
+
+        Args:
+            level: frames [b, m, f'] that are made as loud as recordings are made for the encoder.
+        """
+        power, loud = (_around(frames.float()) @ self.weight for frames in (mel, level))
+        power = power + 4 * self.peak - 4 - loud.amax((1, 2), keepdim=True)
+        features = self.whisper.project(self.whisper.hear(floored(power.mT), power.shape[1] // 4 * 2))
         heard: Tensor = self.content(features.mT)
         return heard
 

@@ -11,12 +11,15 @@ from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
 from feature_extractor.audio import load_audio, resample
+from feature_extractor.content import load_content
 from feature_extractor.speaker import load_speaker
+from feature_extractor.whisper import Whisper
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.config import load_config
 from gpt_sovits.core.errors import ConfigError
+from sovits.checkpoint import load_sovits
 from sovits.config import DiscriminatorConfig, PitchConfig, SynthesizerConfig, VocoderHead
-from sovits.listening import MelListener
+from sovits.listening import ContentListener, MelListener
 from sovits.loss import masked_mel_loss
 from sovits.model import Learned, Synthesizer
 from sovits.pitch import track_pitch
@@ -39,6 +42,7 @@ def a_task(
     learn: Learned = "all",
     listen: Listen | None = None,
     judges: DiscriminatorConfig = JUDGES,
+    hear: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
 ) -> SynthesizerTask:
     torch.manual_seed(0)
     model = Synthesizer(load_config(SynthesizerConfig, "debug/s2", [*CHANGES, *changes]))
@@ -50,7 +54,7 @@ def a_task(
         learn=learn,
         clip=50.0,
     )
-    return SynthesizerTask(model, settings, listen=listen)
+    return SynthesizerTask(model, settings, listen=listen, hear=hear)
 
 
 def test_the_mel_is_learned_and_the_vocoder_stays() -> None:
@@ -141,3 +145,42 @@ def test_the_voice_in_the_mel_is_learned() -> None:
     rows = run(task, 40, speaker=torch.randn(2, 16, generator=torch.Generator().manual_seed(3)))
     assert set(heard) == {torch.Size((2, 80, 2 * (FRAMES - 4)))}
     assert rows[-1]["train/speaker"] < 0.5 * rows[0]["train/speaker"]
+
+
+def test_what_is_said_is_heard_in_its_mel() -> None:
+    """Fitted on some recordings, the listener hears the codes of others in their mel, and other words as other."""
+    bundle = find_model("tiny")
+    whisper, network = load_content(bundle.need("hubert")), load_sovits(bundle.need("s2"))
+    assert isinstance(whisper, Whisper)
+    head = MelVocoder(8, VocoderHead())
+    waves = [load_audio(path, 32000) for path in sorted(Path("res/evaluate/references").glob("*.opus"))]
+    halves = [half for wave in waves for half in wave.chunk(2)]
+    listener = ContentListener.fit(whisper, network.content, head, halves[::2], 32000)
+    right = said = 0
+    for half in halves[1::2]:
+        mel = head.target(half[None])
+        codes = network.encode_batch(whisper(resample(half, 32000, 16000)[None]))[0]
+        heard = network.quantizer.encode(listener.features(mel, mel))[0]
+        right += int((codes[: len(heard)] == heard[: len(codes)]).sum())
+        said += min(len(codes), len(heard))
+        assert float(listener(mel, mel)) == 0
+        assert float(listener(mel, mel + 0.1)) < 0.05 < 0.8 < float(listener(mel, mel.flip(-1)))
+    assert right > 0.6 * said
+
+
+def test_what_is_said_is_learned() -> None:
+    """The recording's mel and the predicted one are compared in the same windows."""
+    seen: list[torch.Size] = []
+
+    def hear(real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+        seen.extend((real.shape, made.shape))
+        return (real.float() - made.float()).square().mean()
+
+    rows = run(a_task(LossWeights(mel=0, pitch=0, content=10, content_rows=1), hear=hear), 40)
+    assert set(seen) == {torch.Size((1, 80, 2 * FRAMES))}
+    assert rows[-1]["train/content"] < 0.5 * rows[0]["train/content"]
+
+
+def test_content_is_asked_for_where_it_can_be_heard() -> None:
+    with pytest.raises(ConfigError, match=r"task\.weights\.content"):
+        a_task(LossWeights(content=1))
