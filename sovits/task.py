@@ -230,7 +230,8 @@ class SynthesizerTask(Descent):
 
     def _excerpt(self, mel: Tensor, batch: Batch, output: TrainingOutput, rows: int | None = None) -> Tensor:
         """What is listened to in mel frames [b, m, f] of so many utterances."""
-        span = mel.shape[-1] // batch.spec.shape[-1]
+        assert output.mel is not None
+        span = output.mel.shape[-1] // batch.spec.shape[-1]  # a recording may be a frame shorter
         return excerpt(mel[:rows], output.start[:rows], batch.spec_lengths[:rows], span)
 
     def _pitch(self, batch: Batch) -> Tensor | None:

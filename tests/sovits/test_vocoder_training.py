@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,16 @@ def test_a_judge_of_mels_takes_part() -> None:
     plain = a_task()
     run(plain, 12)
     assert not torch.equal(plain.model.generator.entry.weight, task.model.generator.entry.weight)
+
+
+def test_a_recording_that_ends_between_frames_is_judged_in_the_same_windows() -> None:
+    task = a_task(judges=DiscriminatorConfig(mel=True, width=1 / 8))
+    batch = a_batch(task)
+    batch = replace(batch, wave=batch.wave[..., :-400])
+    output = task._run(task.model, batch)
+    assert output.mel is not None and output.wanted is not None and output.wanted.shape[-1] < output.mel.shape[-1]
+    real, made = task._pair(batch, output)
+    assert real.shape == made.shape == (2, 1, 80, 2 * (FRAMES - 4))
 
 
 def test_a_part_alone_is_not_taught_without_a_posterior() -> None:
