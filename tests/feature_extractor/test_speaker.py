@@ -133,7 +133,7 @@ def test_filterbank_equals_kaldi() -> None:
     kaldi.accept_waveform(16000, wave[1].tolist())
     kaldi.input_finished()
     expected = torch.stack([torch.from_numpy(kaldi.get_frame(i)) for i in range(kaldi.num_frames_ready)])
-    assert_close(fbank(wave)[1], expected.numpy(), tolerance=1e-5)
+    assert_close(fbank(wave)[1], expected.numpy(), tolerance=2e-5)  # float32: processors round differently
 
 
 def test_a_gradient_reaches_the_wave() -> None:

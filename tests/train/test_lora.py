@@ -66,7 +66,9 @@ def adapted(stage: str, model: Bundle, learned: bool) -> nn.Module:
 
 @pytest.mark.parametrize("stage", ["s1", "s2"])
 def test_an_adapter_begins_as_the_plain_network(stage: str, model: Bundle) -> None:
-    assert torch.equal(output(adapted(stage, model, learned=False)), output(network(stage, model)))
+    begun, plain = output(adapted(stage, model, learned=False)), output(network(stage, model))
+    # Stage 2's layers with an adapter are without weight norm, which some processors round differently.
+    torch.testing.assert_close(begun, plain, rtol=0, atol=0 if stage == "s1" else 1e-5)
 
 
 @pytest.mark.parametrize("stage", ["s1", "s2"])
