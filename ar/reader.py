@@ -14,12 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from feature_extractor.phone_reader import BLANK, PhoneReader
 from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from gpt_sovits.core.config import Strict, parse_config
 
 KIND = "reader"
-BLANK = 0
-"""No phone; phone p has the logit p + 1."""
 
 
 class CodeReaderConfig(Strict):
@@ -30,23 +29,6 @@ class CodeReaderConfig(Strict):
     phones: int = 732
 
 
-class PhoneReader(nn.Module):
-    """Code vectors to phones, from a few neighbours on each side."""
-
-    def __init__(self, width: int, phones: int) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(nn.Conv1d(width, width, 5, padding=2) for _ in range(2))
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
-        self.phones = nn.Linear(width, phones + 1)
-
-    def read(self, x: Tensor) -> Tensor:
-        """Logits [b, t, phones + 1] of code vectors [b, t, width]."""
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = x + F.gelu(conv(norm(x).mT).mT)
-        logits: Tensor = self.phones(x)
-        return logits
-
-
 class CodeReader(PhoneReader):
     """The same from codes."""
 
@@ -54,6 +36,15 @@ class CodeReader(PhoneReader):
         super().__init__(config.width, config.phones)
         self.config = config
         self.book = nn.Embedding(config.codes, config.width)
+
+    @classmethod
+    def of(cls, reader: PhoneReader, codebook: Tensor) -> CodeReader:
+        """A reader of code vectors, for codes of this codebook [codes, width]; both keep their numbers."""
+        count, width = codebook.shape
+        made = cls(CodeReaderConfig(codes=count, width=width, phones=reader.phones.out_features - 1))
+        own = {name: value for name, value in reader.state_dict().items() if not name.startswith("frames.")}
+        made.load_state_dict({**own, "book.weight": codebook})
+        return made.eval()
 
     @torch.inference_mode()
     def costs(self, codes: Sequence[Tensor], phones: Tensor) -> list[float]:

@@ -224,6 +224,9 @@ class SynthesizerConfig(Strict):
     speaker: int | None = None
     """Channels of a speaker embedding; None: no speaker branch."""
     generator: GeneratorConfig = GeneratorConfig()
+    follow_text: bool = False
+    """A reader of the codes follows the text through them, and the prior is told the phone that is said at each moment.
+    A small training does not find that by attention alone."""
     segment: int = 32
     """Frames the generator sees of each utterance in training."""
 

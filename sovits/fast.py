@@ -89,9 +89,9 @@ def prepare(model: Synthesizer) -> bool:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether this processor has matrix units for it (AMX); elsewhere it is no faster than float32."""
-    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return probe is not None and bool(probe())
+    """Whether this processor does (AMX or AVX512-BF16); elsewhere it is no faster than float32."""
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(bool(probe()) for name in names if (probe := getattr(torch.cpu, name, None)) is not None)
 
 
 def wins(model: Synthesizer) -> bool:

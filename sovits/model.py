@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from gpt_sovits.core.device import normal
 from gpt_sovits.core.errors import InputError
+from sovits.checks import check_sentence
 from sovits.config import SynthesizerConfig
 from sovits.coupling import Flow
+from sovits.following import TextFollower
 from sovits.generator import Generator
 from sovits.outputs import PriorOutput, TrainingOutput
 from sovits.pitch import PitchPredictor, spoken_pitch
@@ -41,6 +43,8 @@ class Synthesizer(nn.Module):
         style = config.style
         self.content = nn.Conv1d(config.quantizer.width, config.quantizer.width, FRAMES_PER_CODE, FRAMES_PER_CODE)
         self.quantizer = SemanticQuantizer(config.quantizer)
+        follower = TextFollower(config.quantizer.width, config.phonemes) if config.follow_text else None
+        self.reader = None if follower is None else follower.requires_grad_(False)
         self.style = StyleEncoder(style)
         self.speaker = SpeakerBranch(config.speaker, style.width) if config.speaker is not None else None
         self.bridge = nn.Linear(style.width, style.prior_width) if style.width != style.prior_width else None
@@ -116,7 +120,7 @@ class Synthesizer(nn.Module):
         Raises:
             InputError: an input that this model cannot read.
         """
-        self._check_sentence(codes, phones, references, speaker_embeddings, speed)
+        check_sentence(self.config, codes, phones, references, speaker_embeddings, speed)
         device = self.prior.exit.weight.device
         source = torch.Generator()
         source.seed() if seed is None else source.manual_seed(seed)
@@ -189,7 +193,8 @@ class Synthesizer(nn.Module):
             Samples [1, w] and the cross-faded features [1, hidden, f] before the speed change.
         """
         style = self.reference_style(references, speaker_embeddings) if style is None else style
-        features, mask = self.features(codes, phones, style)
+        places = self.places(codes, phones, ended=False)
+        features, mask = self.features(codes, phones, style, places=places)
         if result_length is not None:
             features, mask = (x[..., -FRAMES_PER_CODE * result_length :] for x in (features, mask))
         if overlap is not None:
@@ -239,11 +244,14 @@ class Synthesizer(nn.Module):
         first = self._segment_starts(spec_lengths, start)
         prior = expected = None
         if learn != "generator":
-            quantized, commitment = self._quantize(hubert, spec.shape[-1])
+            quantized, codes, commitment = self._quantize(hubert, spec.shape[-1])
+            places = self.places(codes, phones, spec_lengths // FRAMES_PER_CODE, phone_lengths)
             if code_noise:
                 quantized = self.quantizer.garble(quantized, code_noise, GARBLED * FRAMES_PER_CODE)
             text_mask = length_mask(phone_lengths, phones.shape[-1]).to(spec.dtype)
-            features = self.prior.features(quantized, mask, phones, text_mask, self._prior_style(style))
+            features = self.prior.features(
+                quantized, mask, phones, text_mask, self._prior_style(style), _of_frames(places)
+            )
             mean, log_deviation = self.prior.distribution(features, mask)
             expected = None if self.pitch is None else self.pitch(features, mask, style)
             prior = PriorOutput(
@@ -271,31 +279,6 @@ class Synthesizer(nn.Module):
             prior=prior,
         )
 
-    def _check_sentence(
-        self,
-        codes: Tensor,
-        phones: Tensor,
-        references: list[Tensor],
-        speaker_embeddings: list[Tensor] | None,
-        speed: float,
-    ) -> None:
-        for what, ids, size in (
-            ("codes", codes, self.config.quantizer.codes),
-            ("phones", phones, self.config.phonemes),
-        ):
-            if ids.ndim != 1 or len(ids) == 0 or not 0 <= int(ids.min()) <= int(ids.max()) < size:
-                raise InputError(f"{what} must be a row of numbers in 0 to {size - 1}; got shape {list(ids.shape)}")
-        bins, wanted = self.config.spectrogram.bins, self.config.speaker
-        if not references or any(r.ndim != 2 or len(r) != bins or r.shape[1] == 0 for r in references):
-            raise InputError(f"references must be one or more spectrograms [{bins}, f]")
-        if (speaker_embeddings is None) != (wanted is None) or len(speaker_embeddings or references) != len(references):
-            need = "no speaker embeddings" if wanted is None else "one speaker embedding for each reference"
-            raise InputError(f"this model needs {need}")
-        if any(embedding.shape != (wanted,) for embedding in speaker_embeddings or ()):
-            raise InputError(f"speaker embeddings must be rows of {wanted} numbers")
-        if not 0 < speed < float("inf"):
-            raise InputError(f"speed must be above 0; got {speed}")
-
     def _style(self, spec: Tensor, mask: Tensor | None, embedding: Tensor | None) -> Tensor:
         style: Tensor = self.style(spec, mask)
         if (embedding is None) != (self.speaker is None):
@@ -313,6 +296,7 @@ class Synthesizer(nn.Module):
         style: Tensor,
         code_lengths: Tensor | None = None,
         phone_lengths: Tensor | None = None,
+        places: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Joint features [b, hidden, f] of codes [b, t] and phones [b, n], and their mask [b, 1, f].
 
@@ -320,14 +304,31 @@ class Synthesizer(nn.Module):
             style: [1 or b, s, 1].
             code_lengths: real codes of each row [b]; None: all are.
             phone_lengths: real phones of each row [b]; None: all are.
+            places: see `places`, where they are known already.
         """
+        if places is None:
+            places = self.places(codes, phones, code_lengths, phone_lengths)
         content = self.quantizer.decode(codes).repeat_interleave(FRAMES_PER_CODE, dim=-1)
         mask, text_mask = torch.ones_like(content[:, :1]), torch.ones_like(phones[:, None], dtype=content.dtype)
         if code_lengths is not None:
             mask = length_mask(FRAMES_PER_CODE * code_lengths, content.shape[-1]).to(content.dtype)
         if phone_lengths is not None:
             text_mask = length_mask(phone_lengths, phones.shape[-1]).to(content.dtype)
-        return self.prior.features(content, mask, phones, text_mask, self._prior_style(style)), mask
+        told = _of_frames(places)
+        return self.prior.features(content, mask, phones, text_mask, self._prior_style(style), told), mask
+
+    def places(
+        self,
+        codes: Tensor,
+        phones: Tensor,
+        code_lengths: Tensor | None = None,
+        phone_lengths: Tensor | None = None,
+        ended: bool = True,
+    ) -> Tensor | None:
+        """Which phone is said at each of the codes [b, t]; None: this model does not ask. See `TextFollower.places`."""
+        if self.reader is None:
+            return None
+        return self.reader.places(self.quantizer.decode(codes), phones, code_lengths, phone_lengths, ended)
 
     def voice(
         self, features: Tensor, mask: Tensor, style: Tensor, noise: Tensor, scale: float | Tensor, padded: bool = False
@@ -362,20 +363,24 @@ class Synthesizer(nn.Module):
             noise = normal((len(features), self.config.inter, features.shape[-1]), source, features)
         return self.voice(features, mask, style, noise, noise_scale)
 
-    def _quantize(self, hubert: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-        """Code vectors per frame [b, c, frames] and commitment loss."""
+    def _quantize(self, hubert: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Code vectors per frame [b, c, frames], codes [b, t] and commitment loss."""
         frozen = self.config.quantizer.frozen
         self.quantizer.train(self.training and not frozen)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-            quantized, _, commitment = self.quantizer(self.content(hubert))
+            quantized, codes, commitment = self.quantizer(self.content(hubert))
         quantized = quantized.repeat_interleave(FRAMES_PER_CODE, dim=-1)
         if quantized.shape[-1] != frames:
             raise ValueError(
                 f"{hubert.shape[-1]} content frames do not match {frames} spectrogram frames: "
                 "pad both to the same even number"
             )
-        return quantized, commitment
+        return quantized, codes, commitment
 
     def _segment_starts(self, lengths: Tensor, draws: Tensor | None) -> Tensor:
         draws = torch.rand(lengths.shape, device=lengths.device) if draws is None else draws
         return (draws * (lengths - self.config.segment + 1).clamp(min=1)).long()
+
+
+def _of_frames(places: Tensor | None) -> Tensor | None:
+    return None if places is None else places.repeat_interleave(FRAMES_PER_CODE, dim=-1)

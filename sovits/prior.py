@@ -60,6 +60,7 @@ class PriorEncoder(nn.Module):
         super().__init__()
         prior, hidden = config.prior, config.hidden
         self.content = nn.Conv1d(config.quantizer.width, hidden, 1)
+        self.said = nn.Conv1d(hidden, hidden, 1) if config.follow_text else None
         self.content_encoder = Encoder(hidden, prior.content_layers, prior)
         self.embedding = nn.Embedding(config.phonemes, hidden)
         self.text_encoder = Encoder(hidden, prior.text_layers, prior)
@@ -67,7 +68,15 @@ class PriorEncoder(nn.Module):
         self.joint_encoder = Encoder(hidden, prior.joint_layers, prior)
         self.exit = nn.Conv1d(hidden, 2 * config.inter, 1)
 
-    def features(self, content: Tensor, mask: Tensor, phones: Tensor, text_mask: Tensor, style: Tensor) -> Tensor:
+    def features(
+        self,
+        content: Tensor,
+        mask: Tensor,
+        phones: Tensor,
+        text_mask: Tensor,
+        style: Tensor,
+        places: Tensor | None = None,
+    ) -> Tensor:
         """Joint features [b, hidden, f].
 
         Args:
@@ -76,9 +85,17 @@ class PriorEncoder(nn.Module):
             phones: ids [b, n].
             text_mask: [b, 1, n].
             style: [b, prior_width, 1].
+            places: of the phone that is said at each frame [b, f], for a prior that is told it.
         """
-        x = self.content_encoder(self.content(content * mask) * mask, mask)
-        text = self.text_encoder(self.embedding(phones).mT, text_mask)
+        x = self.content(content * mask)
+        if self.said is None:
+            x = self.content_encoder(x * mask, mask)
+            text = self.text_encoder(self.embedding(phones).mT, text_mask)
+        else:
+            assert places is not None
+            text = self.text_encoder(self.embedding(phones).mT, text_mask)
+            told = self.said(text.gather(-1, places[:, None].expand(-1, text.shape[1], -1)))
+            x = self.content_encoder((x + told) * mask, mask)
         return self.joint_encoder(self.fusion(x, mask, text, text_mask, style), mask)
 
     def distribution(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

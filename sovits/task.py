@@ -282,6 +282,7 @@ class SynthesizerTask(Descent):
             output = self._run(
                 self.model,
                 piece.batch,
+                speaker=self._unsure(piece.batch.speaker),
                 noise=piece.noise,
                 start=piece.start,
                 learn=self.config.learn,
@@ -290,9 +291,17 @@ class SynthesizerTask(Descent):
         self._read = None if guide is None or not seen else attention.log_weights(*seen[0], guide.head)
         return output
 
+    def _unsure(self, speaker: Tensor | None) -> Tensor | None:
+        """Speaker embeddings [b, e] with the noise that the recipe asks for."""
+        if speaker is None or not self.config.speaker_noise:
+            return speaker
+        length = self.config.speaker_noise * speaker.norm(dim=-1, keepdim=True)
+        return speaker + torch.randn_like(speaker) * length / speaker.shape[-1] ** 0.5
+
     def _run(self, model: Synthesizer, batch: Batch, **options: Any) -> TrainingOutput:
-        inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths, batch.speaker)
-        output: TrainingOutput = model(*inputs, pitch=self._pitch(batch), **options)
+        inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths)
+        told = {"speaker": batch.speaker, "pitch": self._pitch(batch), **options}
+        output: TrainingOutput = model(*inputs, **told)
         if self._vocoder is None or output.mel is None:
             return output
         with torch.autocast(batch.wave.device.type, enabled=False):

@@ -26,6 +26,7 @@ class Room:
     code_lengths: Tensor
     phones: Tensor
     phone_lengths: Tensor
+    places: Tensor
     style: Tensor
     noise: Tensor
     scale: Tensor
@@ -74,6 +75,9 @@ class Together:
         self._room = room = self._new_room(*key) if self._graph is None else self._rooms(key)
         _fill(room.codes, room.code_lengths, [said for said, _ in sentences])
         _fill(room.phones, room.phone_lengths, [spelt for _, spelt in sentences])
+        places = self._model.places(room.codes, room.phones, room.code_lengths, room.phone_lengths)
+        if places is not None:
+            room.places.copy_(places)
         room.style.copy_(style)
         room.scale.fill_(noise_scale)
         room.noise.zero_()
@@ -95,7 +99,7 @@ class Together:
         room = self._room
         assert room is not None
         features, mask = self._model.features(
-            room.codes, room.phones, room.style, room.code_lengths, room.phone_lengths
+            room.codes, room.phones, room.style, room.code_lengths, room.phone_lengths, room.places
         )
         waves = self._model.voice(features, mask, room.style, room.noise, room.scale, padded=True)
         if room.waves is None:
@@ -140,6 +144,7 @@ class Together:
             code_lengths=numbers(rows),
             phones=numbers(rows, phones),
             phone_lengths=numbers(rows),
+            places=numbers(rows, codes),
             style=torch.zeros(1, model.config.style.width, 1).to(like),
             noise=torch.zeros(rows, model.config.inter, FRAMES_PER_CODE * codes).to(like),
             scale=torch.zeros(()).to(like),

@@ -49,8 +49,8 @@ class BundleManifest(Strict):
     speaker: str | None = None
     """ERes2NetV2 or CAM++ weights; None: no speaker branch."""
     reader: str | None = None
-    """Hears what codes say, and so chooses among several draws of stage 1, see `ar.reader`; None: stage 1 itself does,
-    where it can."""
+    """Hears what codes say, and so chooses among several draws of stage 1, see `ar.reader`; None: the one in stage 2
+    does, where there is one, else stage 1 itself, where it can."""
     s1_adapter: str | None = None
     """Small weights that change stage 1, such as a voice over `model:tiny`; see `gpt_sovits.core.lora`."""
     s2_adapter: str | None = None

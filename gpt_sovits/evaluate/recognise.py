@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,10 @@ from gpt_sovits.core.errors import CheckpointError, InputError, ManifestError, M
 from gpt_sovits.evaluate.item import Card, Clip
 from gpt_sovits.evaluate.locate import checksum, find
 
+FASTEST = 12
+"""Tokens that somebody may say in a second; of 70 recordings in English and Chinese the fastest has 6.5."""
+WINDOW = 30
+"""Seconds that Whisper hears at a time."""
 FILE = "file:"
 """Start of the name of a recogniser that reads transcripts from a table."""
 
@@ -57,7 +62,7 @@ class Whisper:
             model=folder.name,
             version=_version("faster-whisper"),
             sha256=checksum(folder),
-            settings={**self._options, "compute_type": compute_type},
+            settings={**self._options, "compute_type": compute_type, "tokens_per_second": FASTEST},
         )
 
     def hear(self, clip: Clip) -> Transcript:
@@ -65,7 +70,9 @@ class Whisper:
         told, certainty = self._language(wave)
         wanted = clip.item.language
         language = wanted if wanted in self._model.supported_languages else told
-        segments, _ = self._model.transcribe(wave, language=language, **self._options)
+        # on a sound that is no speech the decoder may write one word for ever
+        limit = math.ceil(FASTEST * (1 + min(clip.sound.seconds, WINDOW)))
+        segments, _ = self._model.transcribe(wave, language=language, max_new_tokens=limit, **self._options)
         text = " ".join(segment.text.strip() for segment in segments)
         return Transcript(text, told, round(certainty, 4))
 

@@ -81,6 +81,7 @@ def load_parts(
     }
     hubert, s1, s2 = bundle.need("hubert"), s1 or bundle.need("s1"), s2 or bundle.need("s2")
     files = tuple(path for path in (hubert, s1, s2, bert, speaker, reader) if path is not None)
+    synthesizer = load_sovits(s2, fuse=True, device=place, dtype=dtype)
     parts = Parts(
         name=manifest.name,
         symbols=manifest.symbols,
@@ -88,10 +89,10 @@ def load_parts(
         device=place,
         hubert=load_content(hubert).to(place).eval(),
         text2semantic=load_text2semantic(s1, place, dtype),
-        synthesizer=load_sovits(s2, fuse=True, device=place, dtype=dtype),
+        synthesizer=synthesizer,
         bert=None if bert is None else load_bert(bert).to(place).eval(),
         speaker=None if speaker is None else load_speaker(speaker).to(place).eval(),
-        reader=None if reader is None else load_reader(reader).to(place),
+        reader=_reader(reader, synthesizer, place),
         prompt_silence=manifest.prompt_silence,
         sampling=manifest.sampling,
         front_end=manifest.front_end,
@@ -105,6 +106,15 @@ def load_parts(
     if precision != "float32" or (place.type == "cpu" and sovits.fast.wins(parts.synthesizer)):
         sovits.fast.prepare(parts.synthesizer)
     return parts
+
+
+def _reader(path: Path | None, synthesizer: Synthesizer, device: torch.device) -> CodeReader | None:
+    """The model's own, or else that by which its stage 2 follows the text."""
+    if path is not None:
+        return load_reader(path).to(device)
+    if synthesizer.reader is None:
+        return None
+    return CodeReader.of(synthesizer.reader, synthesizer.quantizer.codebook).to(device)
 
 
 def adapt(parts: Parts, adapters: Mapping[Stage, Path | None]) -> None:

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.functional.text import word_error_rate
 
-from ar.reader import BLANK, CodeReader, CodeReaderConfig, PhoneReader, save_reader
+from ar.reader import CodeReader, save_reader
+from feature_extractor.phone_reader import BLANK, PhoneReader
 from feature_extractor.whisper import Whisper, load_whisper, save_whisper
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.config import Strict
@@ -67,14 +68,6 @@ class Reader(PhoneReader):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the phones, 0 being none, and frames, of features [b, t, c]."""
         return self.read(x), self.frames(x)
-
-    def of_codes(self, codebook: Tensor) -> CodeReader:
-        """The part that tells phones, for codes of this codebook [codes, width]: it stays with the model."""
-        sizes = CodeReaderConfig(codes=len(codebook), width=codebook.shape[1], phones=self.phones.out_features - 1)
-        reader = CodeReader(sizes)
-        own = {name: value for name, value in self.state_dict().items() if not name.startswith("frames.")}
-        reader.load_state_dict({**own, "book.weight": codebook})
-        return reader
 
 
 class Trainee(nn.Module):
@@ -136,8 +129,12 @@ def train_content(listing: Path, model: Path, config: ContentConfig, work: Path)
     info = {"recipe": config.model_dump(mode="json"), "phone error": round(error, 4)}
     save_whisper(bundle.need("hubert"), whisper, info, torch.int8)
     adopt_codebook(synthesizer, trainee.quantizer)
-    save_reader(bundle.folder / READER, trainee.reader.of_codes(trainee.quantizer.codebook), info, torch.float16)
-    name_part(bundle, "reader", READER)
+    reader = CodeReader.of(trainee.reader, trainee.quantizer.codebook)
+    if synthesizer.reader is None:
+        save_reader(bundle.folder / READER, reader, info, torch.float16)
+        name_part(bundle, "reader", READER)
+    else:
+        synthesizer.reader.load_state_dict(reader.state_dict(), strict=False)  # all but the codebook, which it has
     save_sovits(bundle.need("s2"), synthesizer, {"codebook": "learned with the content encoder"})
 
 

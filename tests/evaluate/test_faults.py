@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gpt_sovits.evaluate import recognise
 from gpt_sovits.evaluate.faults import WANTED, try_detectors
 from gpt_sovits.evaluate.item import Clip, Item, Sound
 from gpt_sovits.evaluate.measures import Tools
@@ -42,3 +43,15 @@ def test_a_clip_is_encoded_once(
     heard = load_recogniser("whisper-base", metric_models).hear(Clip(item, sounds[item.id]))
     assert heard.language == item.language and heard.text
     assert len(encoded) == 1
+
+
+def test_nobody_is_heard_to_say_more_than_can_be_said(
+    metric_models: Path, spoken: list[Item], sounds: dict[str, Sound], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tokens a recogniser may write are bounded by the length of the sound."""
+    item = spoken[0]
+    whisper = load_recogniser("whisper-base", metric_models)
+    whole = whisper.hear(Clip(item, sounds[item.id])).text
+    monkeypatch.setattr(recognise, "FASTEST", 1)
+    cut = whisper.hear(Clip(item, sounds[item.id])).text
+    assert 0 < len(cut.split()) <= 1 + sounds[item.id].seconds < len(whole.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,14 @@ import torch
 
 from ar.reader import CodeReader, CodeReaderConfig
 from ar.reading import reading_costs
+from gpt_sovits.core.config import load_config
 from gpt_sovits.pipeline import TTS
 from gpt_sovits.pipeline.parts import load_parts
 from gpt_sovits.pipeline.prompt import read_voice
 from gpt_sovits.pipeline.synthesis import Prompt, stage_1_item
 from gpt_sovits.pipeline.text import read_text
+from sovits import Synthesizer, SynthesizerConfig
+from sovits.checkpoint import save_sovits
 
 QUICK = {"language": "en", "cut": "cut0", "max_codes": 60, "retries": 0, "seed": 7}
 TEXT, SAID = "It was late.", "A cold wind came down from the northern hills"
@@ -62,3 +66,18 @@ def test_a_reader_of_codes_has_the_say(reader: TTS, ben: Path) -> None:
     draws = [torch.tensor(heard.speak(TEXT, candidates=n, **asked).codes[0]) for n in (1, 2, 4, 6)]
     costs = judge.costs(draws, text.phones)
     assert costs == sorted(costs, reverse=True) and costs[-1] < costs[0]
+
+
+def test_the_reader_of_stage_2_serves_where_there_is_no_other(model_folder: Path, tmp_path: Path) -> None:
+    """By the same numbers: the one by which stage 2 follows the text, over its own codebook."""
+    folder = tmp_path / "follows"
+    shutil.copytree(model_folder, folder)
+    config = load_config(SynthesizerConfig, "debug/s2", ["follow_text=true", "quantizer.width=16"])
+    torch.manual_seed(0)
+    follower = Synthesizer(config)
+    save_sovits(folder / "s2.safetensors", follower)
+    judge = load_parts(folder, "cpu").reader
+    assert judge is not None and torch.equal(judge.book.weight, follower.quantizer.codebook)
+    codes = torch.tensor([[3, 800, 31]])
+    logits = follower.reader.read(follower.quantizer.decode(codes).mT)
+    assert torch.equal(judge.read(judge.book(codes)), logits)

@@ -27,14 +27,15 @@ class Tape:
         self.replay = function
 
 
-def loud(plain: bool) -> Synthesizer:
+def loud(plain: bool, follows: bool = False) -> Synthesizer:
     """Untrained weights with biases everywhere, so that padding would be heard."""
     torch.manual_seed(0)
     config = load_config(SynthesizerConfig, resource("configs", "debug", "s2.yaml"))
     if plain:
         config = config.model_copy(update={"generator": GeneratorConfig(channels=32)})
-    model = Synthesizer(config, posterior=False).eval()
+    model = Synthesizer(config.model_copy(update={"follow_text": follows}), posterior=False).eval()
     with torch.no_grad():
+        model.quantizer.codebook.normal_(generator=generator(5))
         for name, value in model.named_parameters():
             if name.endswith("bias"):
                 value.normal_(std=0.1)
@@ -43,9 +44,11 @@ def loud(plain: bool) -> Synthesizer:
     return model.fuse()
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["plain", "spectral"])
+@pytest.fixture(
+    scope="module", params=[(True, False), (False, False), (False, True)], ids=["plain", "spectral", "told"]
+)
 def model(request: pytest.FixtureRequest) -> Synthesizer:
-    return loud(request.param)
+    return loud(*request.param)
 
 
 def sentences(model: Synthesizer) -> list[tuple[Tensor, Tensor]]:
