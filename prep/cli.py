@@ -90,6 +90,25 @@ def slice_command(
         raise typer.Exit(1)
 
 
+@app.command("vary")
+def vary_command(
+    list_path: List,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the copies and their list.")],
+    config: Config = "prep",
+    overrides: Overrides = None,
+) -> None:
+    """Make more speakers out of few: a copy of each recording, played slower or faster."""
+    from prep.vary import LIST, vary
+
+    console = Console()
+    count, failures = vary(list_path, out, load_config(PrepConfig, config, overrides or ()).vary)
+    for failure in failures:
+        console.print(f"{failure.name}: {failure.reason}", markup=False)
+    console.print(f"{count} copies; {out / LIST} names them behind the recordings", markup=False, soft_wrap=True)
+    if failures:
+        raise typer.Exit(1)
+
+
 def _prepare(list_path: Path, out: Path, model: str, **options: Any) -> None:
     from prep.run import prepare
 

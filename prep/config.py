@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gpt_sovits.core.config import Strict
 
@@ -32,6 +32,20 @@ class SliceConfig(Strict):
     mix: float = Field(default=0.25, ge=0, le=1)
 
 
+class VaryConfig(Strict):
+    """Copies of recordings that sound like other speakers: played slower or faster, in percent (first and last)."""
+
+    slower: tuple[int, int] = (84, 94)
+    faster: tuple[int, int] = (107, 120)
+    seed: int = 1234
+
+    @model_validator(mode="after")
+    def _apart(self) -> VaryConfig:
+        if not 50 <= self.slower[0] <= self.slower[1] < 100 < self.faster[0] <= self.faster[1] <= 200:
+            raise ValueError("slower must lie from 50 to 99 percent, faster from 101 to 200, the lower number first")
+        return self
+
+
 class PrepConfig(Strict):
     """Everything that `prep` can be told."""
 
@@ -41,3 +55,4 @@ class PrepConfig(Strict):
     """On a GPU: recordings handed to the content encoder together where their lengths are equal."""
     limits: Limits = Limits()
     slice: SliceConfig = SliceConfig()
+    vary: VaryConfig = VaryConfig()
