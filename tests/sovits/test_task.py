@@ -198,3 +198,23 @@ def test_a_part_learns_alone(learn: str, parts: set[str], losses: set[str]) -> N
         "generator_gradient",
         "discriminator_gradient",
     }
+
+
+def test_the_voice_may_be_told_with_noise() -> None:
+    """As long as the recipe says, anew each time; 0 is none."""
+    torch.manual_seed(0)
+    config = load_config(SynthesizerConfig, "debug/s2", ["quantizer.frozen=true", "speaker=4096"])
+    task = SynthesizerTask(Synthesizer(config), SynthesizerTaskConfig(discriminator=JUDGES, speaker_noise=0.4))
+    told: list[torch.Tensor] = []
+    assert task.model.speaker is not None
+    task.model.speaker.register_forward_pre_hook(lambda _, given: told.append(given[1]))
+    batch = replace(a_batch(task), speaker=3 * torch.randn(2, 4096))
+    piece = cut(batch, draw(batch, config.inter), 1)[0]
+    for _ in range(2):
+        task._reconstruct(piece)
+    first, second = ((each - batch.speaker).norm(dim=-1) / batch.speaker.norm(dim=-1) for each in told)
+    torch.testing.assert_close(torch.cat([first, second]), torch.full((4,), 0.4), atol=0.03, rtol=0)
+    assert not torch.equal(*told)
+    task.config = task.config.model_copy(update={"speaker_noise": 0.0})
+    task._reconstruct(piece)
+    assert torch.equal(told[2], batch.speaker)
