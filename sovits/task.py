@@ -281,8 +281,7 @@ class SynthesizerTask(Descent):
         with watch_cross_attention(attention) as seen:
             output = self._run(
                 self.model,
-                piece.batch,
-                speaker=self._unsure(piece.batch.speaker),
+                replace(piece.batch, speaker=self._unsure(piece.batch.speaker)),
                 noise=piece.noise,
                 start=piece.start,
                 learn=self.config.learn,
@@ -299,9 +298,8 @@ class SynthesizerTask(Descent):
         return speaker + torch.randn_like(speaker) * length / speaker.shape[-1] ** 0.5
 
     def _run(self, model: Synthesizer, batch: Batch, **options: Any) -> TrainingOutput:
-        inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths)
-        told = {"speaker": batch.speaker, "pitch": self._pitch(batch), **options}
-        output: TrainingOutput = model(*inputs, **told)
+        inputs = (batch.hubert, batch.spec, batch.spec_lengths, batch.phones, batch.phone_lengths, batch.speaker)
+        output: TrainingOutput = model(*inputs, pitch=self._pitch(batch), **options)
         if self._vocoder is None or output.mel is None:
             return output
         with torch.autocast(batch.wave.device.type, enabled=False):
