@@ -28,6 +28,10 @@ Measured in all: `tiny` on 3 and 12 minutes of sound 2.6 and 2.9 GiB; stage 2 at
 and 3.3 in eight pieces."""
 PIECES = (1, 2, 4, 8)
 """Parts that a batch may be computed in."""
+LITTLE_MINUTES = 2.0
+LITTLE_BLEND = 0.6
+"""With less sound than that a model with recipes of its own keeps its stage 1, and stage 2 goes that share of the way
+to the new voice: further costs words (docs/finetune.md)."""
 CGROUP = Path("/sys/fs/cgroup")
 CLOSING = 1.0
 """Minutes kept for speaking and the report."""
@@ -49,6 +53,8 @@ class Plan(Strict):
     s1_minutes: float
     s2_recipe: str
     s1_recipe: str
+    little: bool = False
+    """Whether there is so little sound that only stage 2 is trained, and part of the way."""
     parameters: dict[str, int]
     memory_gib: float
     """About what training needs: weights, gradients and moments of the larger stage, room for a piece of a batch."""
@@ -63,6 +69,11 @@ class Plan(Strict):
     def lines(self) -> list[str]:
         """The plan in words."""
         judged = f"{self.held_back} held back to judge by" if self.held_back else "too few to hold any back"
+        first = (
+            f"with so little sound stage 2 goes {LITTLE_BLEND:g} of the way and stage 1 stays as it is"
+            if self.little
+            else f"stage 1 {self.s1_minutes:.1f} ({self.s1_recipe})"
+        )
         return [
             f"{self.items} recordings, {self.audio_minutes:.1f} minutes, in {', '.join(self.languages)}; {judged}",
             f"base model {self.base}: stage 1 {self.parameters['s1'] / 1e6:.1f} M, "
@@ -71,8 +82,8 @@ class Plan(Strict):
             + ("" if self.free_gib is None else f" ({self.free_gib:.1f} are free)")
             + ("" if self.pieces == 1 else f", batches in {self.pieces} pieces,")
             + f" and {self.disk_gib:.1f} GiB of disk",
-            f"at most {self.minutes:g} minutes: stage 2 {self.s2_minutes:.1f} ({self.s2_recipe}), "
-            f"stage 1 {self.s1_minutes:.1f} ({self.s1_recipe}), the rest for preparing and the report",
+            f"at most {self.minutes:g} minutes: stage 2 {self.s2_minutes:.1f} ({self.s2_recipe}), {first}, "
+            "the rest for preparing and the report",
         ]
 
 
@@ -117,6 +128,7 @@ def make_plan(
         s1_minutes=round(training * (1 - STAGE_2_SHARE), 2),
         s2_recipe=base.manifest.finetune.get("s2", "train/s2_lora" if lora else "train/s2"),
         s1_recipe=base.manifest.finetune.get("s1", "train/s1_lora" if lora else "train/s1"),
+        little=audio < LITTLE_MINUTES and not lora and {"s1", "s2"} <= base.manifest.finetune.keys(),
         parameters=parameters,
         free_gib=free,
         pieces=pieces,

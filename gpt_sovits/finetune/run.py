@@ -22,7 +22,7 @@ from gpt_sovits.core.store import FeatureStore
 from gpt_sovits.evaluate.measures import Tools
 from gpt_sovits.evaluate.select import check_measurable
 from gpt_sovits.finetune.material import Material, gather
-from gpt_sovits.finetune.plan import Plan, make_plan
+from gpt_sovits.finetune.plan import LITTLE_BLEND, Plan, make_plan
 from gpt_sovits.finetune.samples import Reference, Sample, choose_reference, speak_samples
 from gpt_sovits.train.run import Trained
 from prep.report import REPORT as PREP_REPORT
@@ -232,6 +232,7 @@ def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Sa
                 "data.on_fault=drop",  # preparation has named them
                 f"data.validation_items={plan.held_back}",
                 f"task.pieces={plan.pieces}",
+                *([f"blend={LITTLE_BLEND}"] if plan.little else []),
                 *lora,
                 *settings.s2_overrides,
             ],
@@ -253,6 +254,8 @@ def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Sa
     )
     done: dict[str, Trained] = {}
     for stage, train, recipe, minutes, own in stages:
+        if stage == "s1" and plan.little and not settings.s1_overrides:
+            continue  # the voice has the base model's
         say(f"training stage {stage[1]}, at most {minutes:.1f} minutes")
         overrides = [*run, f"run.max_minutes={minutes}", *own]
         done[stage] = train(prepared, settings.base, folder / "voice", recipe, overrides, device=settings.device)

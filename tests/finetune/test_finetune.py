@@ -219,3 +219,26 @@ def test_stages_are_kept_by_what_is_heard(store: Path, clips: Path, tmp_path: Pa
     made = _publish(voice.folder, store / "eve", "debug", reference, kept)
     assert made.need("s1").read_bytes() == base.need("s1").read_bytes()
     assert made.need("s2").read_bytes() == voice.need("s2").read_bytes()
+
+
+def test_little_sound_moves_stage_2_part_of_the_way_and_stage_1_not_at_all(
+    recordings: Path, store: Path, tmp_path: Path
+) -> None:
+    """For models with recipes of their own, and unless something else is asked for."""
+    base = new_model(store / "brief", "debug", seed=0)
+    manifest = base.folder / "model.yaml"
+    manifest.write_text(manifest.read_text("utf8") + "finetune: {s1: train/s1, s2: train/s2}\n", "utf8")
+    said: list[str] = []
+    asked = {"base": "brief", "s1_overrides": (), "s2_overrides": (*S2, "run.select=last")}
+    done = finetune(recordings, settings(tmp_path / "part", "part", **asked), say=said.append)
+    assert done.plan.little and list(done.trained) == ["s2"] and any("stage 1 stays" in line for line in said)
+    asked = {**asked, "s1_overrides": S1, "s2_overrides": (*asked["s2_overrides"], "blend=1")}
+    whole = finetune(recordings, settings(tmp_path / "whole", "whole", **asked))
+    assert list(whole.trained) == ["s2", "s1"]
+    start, part, end = (load_checkpoint(find_model(n).need("s2"), "s2").tensors for n in ("brief", "part", "whole"))
+    moved = [name for name in start if start[name].is_floating_point() and not torch.equal(start[name], end[name])]
+    assert moved
+    for name in moved:
+        torch.testing.assert_close(part[name], torch.lerp(start[name], end[name], 0.6), atol=1e-6, rtol=1e-5)
+    first = [find_model(name).need("s1").read_bytes() for name in ("brief", "part", "whole")]
+    assert first[0] == first[1] != first[2]
