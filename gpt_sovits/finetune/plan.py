@@ -28,7 +28,7 @@ Measured in all: `tiny` on 3 and 12 minutes of sound 2.6 and 2.9 GiB; stage 2 at
 and 3.3 in eight pieces."""
 PIECES = (1, 2, 4, 8)
 """Parts that a batch may be computed in."""
-LITTLE_MINUTES = 2.0
+LITTLE_MINUTES = 5.0
 LITTLE_BLEND = 0.6
 """With less sound than that a model with recipes of its own keeps its stage 1, and stage 2 goes that share of the way
 to the new voice: further costs words (docs/finetune.md)."""
