@@ -42,8 +42,8 @@ class CodeReader(PhoneReader):
         """A reader of code vectors, for codes of this codebook [codes, width]; both keep their numbers."""
         count, width = codebook.shape
         made = cls(CodeReaderConfig(codes=count, width=width, phones=reader.phones.out_features - 1))
-        own = {name: value for name, value in reader.state_dict().items() if not name.startswith("frames.")}
-        made.load_state_dict({**own, "book.weight": codebook})
+        own = reader.state_dict()
+        made.load_state_dict({name: own.get(name, codebook) for name in made.state_dict()})  # all but the book
         return made.eval()
 
     @torch.inference_mode()
