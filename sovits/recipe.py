@@ -152,7 +152,7 @@ class SynthesizerTaskConfig(Strict):
     are not always right."""
     speaker_noise: float = Field(default=0.0, ge=0)
     """Length of the noise on the speaker embedding, in lengths of the embedding. Two recordings of one speaker are
-    about 0.7 apart, and a network that has met few speakers otherwise takes each for a world of its own."""
+    about 0.6 apart, and a network that has met few speakers otherwise takes each for a world of its own."""
     pieces: int = Field(default=1, gt=0)
     """Parts that a batch is computed in, one after the other: large batches in little memory (accumulation)."""
     weights: LossWeights = LossWeights()
