@@ -215,6 +215,7 @@ class Synthesizer(nn.Module):
         learn: Learned = "all",
         code_noise: float = 0.0,
         pitch: Tensor | None = None,
+        spoken_rows: int = 0,
     ) -> TrainingOutput:
         """One training pass: reconstruct a random segment of each utterance.
 
@@ -230,6 +231,7 @@ class Synthesizer(nn.Module):
             learn: prior: make no wave; generator: leave out prior and flow.
             code_noise: chance that some codes are replaced by random ones, which only the text can tell.
             pitch: of the recordings [b, 2, f], for a generator that is told it.
+            spoken_rows: how many of the utterances to predict at the pitch that codes and voice tell, too.
         """
         if not self.trainable:
             raise ValueError("this model was loaded without its posterior encoder, which training needs")
@@ -261,14 +263,19 @@ class Synthesizer(nn.Module):
                 commitment=commitment,
                 quantized=quantized,
             )
-        wave = mel = None
+        wave = mel = spoken = None
         if z is None and prior is not None:  # a mel spectrogram is cheap enough to be taught on whole utterances
-            mel = self.generator.mel(self.flow.reverse(prior.mean, mask, style), style, pitch)
+            latent = self.flow.reverse(prior.mean, mask, style)
+            mel = self.generator.mel(latent, style, pitch)
+            if expected is not None and spoken_rows:
+                latent, styles, told = (x[:spoken_rows] for x in (latent, style, expected))
+                spoken = self.generator.mel(latent, styles, spoken_pitch(told))
         elif z is not None and learn != "prior":
             wave = self.generator(slice_segments(z, first, self.config.segment), style)
         return TrainingOutput(
             wave=wave,
             mel=mel,
+            spoken=spoken,
             pitch=expected,
             told_pitch=pitch,
             start=first,

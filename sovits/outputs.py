@@ -43,5 +43,7 @@ class TrainingOutput:
     posterior_mean: Tensor | None
     posterior_log: Tensor | None
     prior: PriorOutput | None
+    spoken: Tensor | None = None
+    """`mel` of the first rows as it will be when speaking, at `pitch`; None: not asked for."""
     wanted: Tensor | None = None
     """What `mel` should be."""

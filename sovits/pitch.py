@@ -106,9 +106,15 @@ class PitchEmbedding(nn.Module):
 
 
 def spoken_pitch(predicted: Tensor) -> Tensor:
-    """A prediction as something to speak with: where it is more likely voiced than not."""
+    """A prediction as something to speak with: where it is more likely voiced than not.
+
+    To a loss behind it the step from unvoiced to voiced looks as smooth as the likelihood.
+    """
     value, logit = predicted.chunk(2, dim=1)
     voiced = (logit > 0).to(value)
+    if torch.is_grad_enabled():
+        likely = logit.sigmoid()
+        voiced = voiced + (likely - likely.detach())
     return torch.cat((value * voiced, voiced), dim=1)
 
 

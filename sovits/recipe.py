@@ -153,6 +153,10 @@ class SynthesizerTaskConfig(Strict):
     speaker_noise: float = Field(default=0.0, ge=0)
     """Length of the noise on the speaker embedding, in lengths of the embedding. Two recordings of one speaker are
     about 0.6 apart, and a network that has met few speakers otherwise takes each for a world of its own."""
+    as_spoken: bool = False
+    """Voice and content are listened to at the pitch that codes and voice tell, as when speaking, and not at that of
+    the recording. The pitch then learns what a tone has to be to be understood, where the distance from the recording
+    alone teaches it the middle of all that is likely."""
     pieces: int = Field(default=1, gt=0)
     """Parts that a batch is computed in, one after the other: large batches in little memory (accumulation)."""
     weights: LossWeights = LossWeights()

@@ -186,7 +186,7 @@ class SynthesizerTask(Descent):
             losses["mel"] = weights.mel * masked_mel_loss(output.wanted, output.mel, output.mask)
             if output.pitch is not None and output.told_pitch is not None:
                 losses["pitch"] = weights.pitch * pitch_loss(output.pitch, output.told_pitch, output.mask)
-            losses.update(self._misheard(batch, output.mel, output))
+            losses.update(self._misheard(batch, output.mel if output.spoken is None else output.spoken, output))
         if fake is not None:
             real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
             losses["mel"] = weights.mel * mel_loss(real_mel, self._mel(fake[:, 0]))
@@ -286,9 +286,16 @@ class SynthesizerTask(Descent):
                 start=piece.start,
                 learn=self.config.learn,
                 code_noise=self.config.code_noise,
+                spoken_rows=self._listened_to(piece.batch) if self.config.as_spoken else 0,
             )
         self._read = None if guide is None or not seen else attention.log_weights(*seen[0], guide.head)
         return output
+
+    def _listened_to(self, batch: Batch) -> int:
+        """How many of the utterances, see `LossWeights.speaker_rows`."""
+        weights, every = self.config.weights, len(batch.names)
+        asked = [(weights.speaker, weights.speaker_rows), (weights.content, weights.content_rows)]
+        return max((min(rows or every, every) for weight, rows in asked if weight), default=0)
 
     def _unsure(self, speaker: Tensor | None) -> Tensor | None:
         """Speaker embeddings [b, e] with the noise that the recipe asks for."""

@@ -54,7 +54,9 @@ class Plan(Strict):
     s2_recipe: str
     s1_recipe: str
     little: bool = False
-    """Whether there is so little sound that only stage 2 is trained, and part of the way."""
+    """Whether there is so little sound that stage 2 goes part of the way only."""
+    keeps_s1: bool = False
+    """Whether stage 1 stays the base model's: with little sound, unless its training is asked for."""
     parameters: dict[str, int]
     memory_gib: float
     """About what training needs: weights, gradients and moments of the larger stage, room for a piece of a batch."""
@@ -69,11 +71,9 @@ class Plan(Strict):
     def lines(self) -> list[str]:
         """The plan in words."""
         judged = f"{self.held_back} held back to judge by" if self.held_back else "too few to hold any back"
-        first = (
-            f"with so little sound stage 2 goes {LITTLE_BLEND:g} of the way and stage 1 stays as it is"
-            if self.little
-            else f"stage 1 {self.s1_minutes:.1f} ({self.s1_recipe})"
-        )
+        first = "stage 1 stays as it is" if self.keeps_s1 else f"stage 1 {self.s1_minutes:.1f} ({self.s1_recipe})"
+        if self.little:
+            first += f", with so little sound stage 2 goes {LITTLE_BLEND:g} of the way"
         return [
             f"{self.items} recordings, {self.audio_minutes:.1f} minutes, in {', '.join(self.languages)}; {judged}",
             f"base model {self.base}: stage 1 {self.parameters['s1'] / 1e6:.1f} M, "
@@ -88,9 +88,18 @@ class Plan(Strict):
 
 
 def make_plan(
-    material: Material, base: Bundle, minutes: float | None, device: str, lora: bool = False, devices: int = 1
+    material: Material,
+    base: Bundle,
+    minutes: float | None,
+    device: str,
+    lora: bool = False,
+    devices: int = 1,
+    s1_asked: bool = False,
 ) -> Plan:
     """Decide how long each stage trains and what is held back.
+
+    Args:
+        s1_asked: train stage 1 however little sound there is.
 
     Raises:
         InputError: too little sound, or too little time.
@@ -115,6 +124,9 @@ def make_plan(
     needs = {pieces: need_gib(max(parameters.values()), lora, pieces) for pieces in PIECES}
     fitting = [pieces for pieces, need in needs.items() if free is None or need <= free]
     pieces = 1 if place.type == "cuda" else min(fitting, default=PIECES[-1])
+    little = audio < LITTLE_MINUTES and not lora and {"s1", "s2"} <= base.manifest.finetune.keys()
+    keeps_s1 = little and not s1_asked
+    share = 1.0 if keeps_s1 else STAGE_2_SHARE
     return Plan(
         base=base.manifest.name,
         items=count,
@@ -124,11 +136,12 @@ def make_plan(
         device=str(place),
         precision=_precision(place),
         minutes=total,
-        s2_minutes=round(training * STAGE_2_SHARE, 2),
-        s1_minutes=round(training * (1 - STAGE_2_SHARE), 2),
+        s2_minutes=round(training * share, 2),
+        s1_minutes=round(training * (1 - share), 2),
         s2_recipe=base.manifest.finetune.get("s2", "train/s2_lora" if lora else "train/s2"),
         s1_recipe=base.manifest.finetune.get("s1", "train/s1_lora" if lora else "train/s1"),
-        little=audio < LITTLE_MINUTES and not lora and {"s1", "s2"} <= base.manifest.finetune.keys(),
+        little=little,
+        keeps_s1=keeps_s1,
         parameters=parameters,
         free_gib=free,
         pieces=pieces,
@@ -160,9 +173,9 @@ def _container_gib(folder: Path) -> list[float]:
         limit, used = ((folder / f"memory.{name}").read_text(encoding="utf8").strip() for name in ("max", "current"))
         files = [line.split()[1] for line in (folder / "memory.stat").read_text(encoding="utf8").splitlines()
                  if line.startswith("inactive_file ")]  # fmt: skip
-    except OSError:
+        return [] if limit == "max" else [(int(limit) - int(used) + sum(map(int, files))) / 2**30]
+    except (OSError, ValueError, IndexError):  # not there, or not as this system writes them
         return []
-    return [] if limit == "max" else [(int(limit) - int(used) + sum(map(int, files))) / 2**30]
 
 
 def default_minutes(audio_minutes: float, place: torch.device) -> float:

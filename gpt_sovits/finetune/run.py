@@ -154,6 +154,7 @@ def _plan(folder: Path, material: Material, base: Bundle, settings: Settings, ke
     """The plan of an earlier call where there is one; a new limit of time makes a new plan."""
     path = folder / STATE
     identity = {name: getattr(settings, name) for name in ("base", "minutes", "device", "lora")}
+    identity["train_s1"] = bool(settings.s1_overrides)
     if path.is_file():
         try:
             state = json.loads(path.read_text(encoding="utf8"))
@@ -166,7 +167,9 @@ def _plan(folder: Path, material: Material, base: Bundle, settings: Settings, ke
             )
         if known == identity and earlier.items == len(material.seconds):
             return earlier
-    plan = make_plan(material, base, settings.minutes, settings.device, settings.lora, settings.devices)
+    plan = make_plan(
+        material, base, settings.minutes, settings.device, settings.lora, settings.devices, bool(settings.s1_overrides)
+    )
     if keep:
         write_text(path, json.dumps({"settings": identity, "plan": plan.model_dump(mode="json")}, indent=1) + "\n")
     return plan
@@ -254,7 +257,7 @@ def _train(prepared: Path, folder: Path, settings: Settings, plan: Plan, say: Sa
     )
     done: dict[str, Trained] = {}
     for stage, train, recipe, minutes, own in stages:
-        if stage == "s1" and plan.little and not settings.s1_overrides:
+        if stage == "s1" and plan.keeps_s1:
             continue  # the voice has the base model's
         say(f"training stage {stage[1]}, at most {minutes:.1f} minutes")
         overrides = [*run, f"run.max_minutes={minutes}", *own]

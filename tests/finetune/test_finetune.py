@@ -158,6 +158,8 @@ def test_a_container_has_no_more_memory_than_it_may_take(tmp_path: Path, monkeyp
     }.items():
         (tmp_path / f"memory.{name}").write_text(text, encoding="utf8")
     assert free_memory_gib(place) == 0.5
+    (tmp_path / "memory.stat").write_text("inactive_file many\n", encoding="utf8")
+    assert free_memory_gib(place) == pytest.approx(whole, abs=1)
     (tmp_path / "memory.max").write_text("max\n", encoding="utf8")
     assert whole is not None and free_memory_gib(place) == pytest.approx(whole, abs=1)
 
@@ -232,9 +234,12 @@ def test_little_sound_moves_stage_2_part_of_the_way_and_stage_1_not_at_all(
     asked = {"base": "brief", "s1_overrides": (), "s2_overrides": (*S2, "run.select=last")}
     done = finetune(recordings, settings(tmp_path / "part", "part", **asked), say=said.append)
     assert done.plan.little and list(done.trained) == ["s2"] and any("stage 1 stays" in line for line in said)
+    assert done.plan.s1_minutes == 0
     asked = {**asked, "s1_overrides": S1, "s2_overrides": (*asked["s2_overrides"], "blend=1")}
-    whole = finetune(recordings, settings(tmp_path / "whole", "whole", **asked))
-    assert list(whole.trained) == ["s2", "s1"]
+    told: list[str] = []
+    whole = finetune(recordings, settings(tmp_path / "whole", "whole", **asked), say=told.append)
+    assert list(whole.trained) == ["s2", "s1"] and not any("stage 1 stays" in line for line in told)
+    assert whole.plan.s1_minutes > 0 and whole.plan.s2_minutes < done.plan.s2_minutes
     start, part, end = (load_checkpoint(find_model(n).need("s2"), "s2").tensors for n in ("brief", "part", "whole"))
     moved = [name for name in start if start[name].is_floating_point() and not torch.equal(start[name], end[name])]
     assert moved

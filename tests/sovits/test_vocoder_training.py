@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +45,7 @@ def a_task(
     listen: Listen | None = None,
     judges: DiscriminatorConfig = JUDGES,
     hear: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+    as_spoken: bool = False,
 ) -> SynthesizerTask:
     torch.manual_seed(0)
     model = Synthesizer(load_config(SynthesizerConfig, "debug/s2", [*CHANGES, *changes]))
@@ -54,6 +56,7 @@ def a_task(
         weights=weights,
         learn=learn,
         clip=50.0,
+        as_spoken=as_spoken,
     )
     return SynthesizerTask(model, settings, listen=listen, hear=hear)
 
@@ -190,6 +193,35 @@ def test_what_is_said_is_learned() -> None:
     rows = run(a_task(LossWeights(mel=0, pitch=0, content=10, content_rows=1), hear=hear), 40)
     assert set(seen) == {torch.Size((1, 80, 2 * FRAMES))}
     assert rows[-1]["train/content"] < 0.5 * rows[0]["train/content"]
+
+
+def test_what_is_said_is_heard_at_the_pitch_that_is_told() -> None:
+    """The heard mel is the one that speaking makes, and what is wrong with it teaches the pitch."""
+    heard: list[torch.Tensor] = []
+
+    def hear(real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+        heard.append(made.detach())
+        return (real.float() - made.float()).square().mean()
+
+    weights = LossWeights(mel=0, pitch=0, content=10, content_rows=1)
+    task = a_task(weights, hear=hear, as_spoken=True)
+    batch, model = a_batch(task), copy.deepcopy(task.model).eval()
+    told = model.pitch.exit.weight.clone()
+    rows = run(task, 40)
+    assert rows[-1]["train/content"] < 0.5 * rows[0]["train/content"]
+    assert not torch.allclose(told, task.model.pitch.exit.weight, rtol=0.01, atol=0)
+    made: list[torch.Tensor] = []
+    model.generator.head.register_forward_pre_hook(lambda _, given: made.append(given[0]))
+    with torch.inference_mode():
+        style = model._style(batch.spec, None, None)[:1]
+        codes = model.encode_batch(batch.hubert)[:1]
+        model.decode_batch(codes, batch.phones[:1], [], style=style)
+        spoken = model.generator.head.mel(made[0])
+    torch.testing.assert_close(heard[0], spoken[..., : heard[0].shape[-1]], rtol=1e-4, atol=1e-4)
+
+    plain = a_task(weights, hear=hear)
+    run(plain, 40)
+    assert torch.allclose(told, plain.model.pitch.exit.weight, rtol=0.01, atol=0)  # but for the weight decay
 
 
 def test_content_is_asked_for_where_it_can_be_heard() -> None:
