@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from feature_extractor.text import scripts
 
 COMFORTABLE = 36.0
-"""Syllables of a piece that models speak best, about eight seconds."""
-LONGEST = 72.0
+"""Syllables of a piece that models speak best, about eight seconds; none has more than twice as many."""
 CHARACTERS = 500
 """No piece is longer, whatever it is made of: networks have their limits."""
 _SMALLEST = 3.0
@@ -30,8 +29,27 @@ _ABBREVIATIONS = frozenset(
         "sgt", "capt", "col", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
     ]
 )  # fmt: skip
-_SENTENCE, _HALF, _CLAUSE, _SPACE, _WORD, _NOWHERE = 0.0, 0.6, 1.0, 3.0, 5.0, 9.0
+_SENTENCE, _HALF, _CLAUSE, _JOINT, _SPACE, _WORD = 0.0, 0.6, 1.0, 2.0, 3.0, 5.0
 _INSIDE_QUOTES = 0.5
+_JOINING = frozenset(
+    [
+        "and",
+        "but",
+        "or",
+        "which",
+        "who",
+        "when",
+        "where",
+        "while",
+        "because",
+        "if",
+        "unless",
+        "until",
+        "though",
+        "although",
+    ]
+)
+"""English words before which people pause where no mark tells them to."""
 WordCutter = Callable[[str], list[str]]
 
 
@@ -44,13 +62,15 @@ class Atom:
     cost: float
 
 
-def cut_auto(text: str, words: WordCutter | None = None) -> list[str]:
+def cut_auto(text: str, words: WordCutter | None = None, comfortable: float = COMFORTABLE) -> list[str]:
     """The pieces of a text in order; together they are the text without its line breaks.
 
     Args:
         words: cuts a stretch of East Asian text without any mark into words; by characters when absent.
+        comfortable: syllables that a piece has best; none has more than twice as many.
     """
-    return [piece for line in text.splitlines() if line.strip() for piece in _balanced(_atoms(line, words))]
+    lines = [line for line in text.splitlines() if line.strip()]
+    return [piece for line in lines for piece in _balanced(_atoms(line, words, comfortable), comfortable)]
 
 
 def syllables(text: str) -> float:
@@ -62,7 +82,7 @@ def syllables(text: str) -> float:
     return east + 0.7 * kana + 0.35 * latin + 1.2 * digits + 0.15 * (len(text) - east - kana - latin - digits)
 
 
-def _atoms(line: str, words: WordCutter | None) -> list[Atom]:
+def _atoms(line: str, words: WordCutter | None, comfortable: float) -> list[Atom]:
     atoms: list[Atom] = []
     done = depth = 0
     waiting = ""
@@ -83,10 +103,10 @@ def _atoms(line: str, words: WordCutter | None) -> list[Atom]:
         weight = syllables(waiting)
         if weight < _SMALLEST:
             continue
-        atoms.extend(_divided(waiting, weight, cost + (_INSIDE_QUOTES if depth else 0), words))
+        atoms.extend(_divided(waiting, weight, cost + (_INSIDE_QUOTES if depth else 0), words, comfortable))
         waiting = ""
     rest = waiting + line[done:]
-    return [*atoms, *(_divided(rest, syllables(rest), _SENTENCE, words) if rest else [])]
+    return [*atoms, *(_divided(rest, syllables(rest), _SENTENCE, words, comfortable) if rest else [])]
 
 
 def _cost(line: str, match: re.Match[str]) -> float | None:
@@ -123,13 +143,15 @@ def _behind_closing(line: str, match: re.Match[str], quoted: bool) -> int:
     return match.end()
 
 
-def _divided(text: str, weight: float, cost: float, words: WordCutter | None) -> list[Atom]:
+def _divided(text: str, weight: float, cost: float, words: WordCutter | None, comfortable: float) -> list[Atom]:
     """The atom itself, or smaller ones when it is too long: cut at spaces, else between words."""
-    if weight <= LONGEST and len(text) <= CHARACTERS:
+    if weight <= 2 * comfortable and len(text) <= CHARACTERS:
         return [Atom(text, weight, cost)]
     parts: list[tuple[str, float]] = []
     for part in re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text):
-        if syllables(part) <= COMFORTABLE and len(part) <= CHARACTERS:
+        if syllables(part) <= comfortable and len(part) <= CHARACTERS:
+            if parts and part.strip().lower() in _JOINING:
+                parts[-1] = parts[-1][0], _JOINT
             parts.append((part, _SPACE))
             continue
         parts.extend((word, _WORD) for word in _words(part, words))
@@ -164,7 +186,7 @@ def _gathered(parts: list[tuple[str, float]]) -> list[Atom]:
     return [*atoms, *([Atom(text, syllables(text), parts[-1][1])] if text else [])]
 
 
-def _balanced(atoms: list[Atom]) -> list[str]:
+def _balanced(atoms: list[Atom], comfortable: float) -> list[str]:
     """Join atoms into the pieces that cost least."""
     best = [0.0]
     start_of: list[int] = []
@@ -174,9 +196,9 @@ def _balanced(atoms: list[Atom]) -> list[str]:
         for begin in range(end - 1, -1, -1):
             weight += atoms[begin].weight
             size += len(atoms[begin].text)
-            if begin < end - 1 and (weight > LONGEST or size > CHARACTERS):
+            if begin < end - 1 and (weight > 2 * comfortable or size > CHARACTERS):
                 break
-            total = best[begin] + _discomfort(weight)
+            total = best[begin] + _discomfort(weight / comfortable)
             if total < chosen:
                 chosen, start = total, begin
         best.append(chosen + (atoms[end - 1].cost if end < len(atoms) else 0))
@@ -190,6 +212,7 @@ def _balanced(atoms: list[Atom]) -> list[str]:
     return pieces[::-1]
 
 
-def _discomfort(weight: float) -> float:
-    off = (weight - COMFORTABLE) / COMFORTABLE
+def _discomfort(size: float) -> float:
+    """Of a piece of so many comfortable lengths."""
+    off = size - 1
     return off * off * (2 if off > 0 else 1)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from feature_extractor.text import scripts
-from feature_extractor.text.cutting import cut_auto
+from feature_extractor.text.cutting import COMFORTABLE, cut_auto
 from feature_extractor.text.inline import mask_inline, unmask
 from gpt_sovits.core.errors import TextError
 
@@ -23,7 +23,7 @@ _SHORTEST, _LONGEST = 5, 510
 METHODS = ("auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5")
 
 
-def spoken_pieces(text: str, language: str, method: str = "auto") -> list[str]:
+def spoken_pieces(text: str, language: str, method: str = "auto", comfortable: float = COMFORTABLE) -> list[str]:
     """The pieces of a text that are spoken one after the other, each with a mark at its end.
 
     `auto` joins sentences and clauses to pieces of a comfortable length, see `cut_auto`, the others are those of `cut`.
@@ -34,16 +34,16 @@ def spoken_pieces(text: str, language: str, method: str = "auto") -> list[str]:
     """
     masked, hidden = mask_inline(text)
     if method == "auto":
-        pieces = _auto(masked, language)
+        pieces = _auto(masked, language, comfortable)
     else:
         pieces = pre_segment(replace_consecutive_punctuation(masked), language, method)
     return [unmask(piece, hidden) for piece in pieces]
 
 
-def _auto(text: str, language: str) -> list[str]:
+def _auto(text: str, language: str, comfortable: float) -> list[str]:
     pieces: list[str] = []
     for line in text.splitlines():
-        found = [piece.strip() for piece in cut_auto(line, _words)]
+        found = [piece.strip() for piece in cut_auto(line, _words, comfortable)]
         found = [piece for piece in found if not _SILENT.fullmatch(piece)]
         pieces.extend(_ended(piece, language, i + 1 < len(found)) for i, piece in enumerate(found))
     if not pieces:

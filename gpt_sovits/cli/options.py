@@ -37,6 +37,7 @@ TopP = Annotated[float | None, field("top_p")]
 Temperature = Annotated[float | None, field("temperature")]
 Penalty = Annotated[float | None, field("repetition_penalty")]
 Cut = Annotated[str | None, field("cut")]
+CutLength = Annotated[float | None, field("cut_length")]
 Dictionary = Annotated[
     Path | None,
     typer.Option(

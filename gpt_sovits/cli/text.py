@@ -22,11 +22,13 @@ def text(
     symbols: Annotated[str, typer.Option("--symbols", help="symbol table of the model: v1 or v2")] = "v2",
     compat: Annotated[bool, typer.Option("--compat", help="read as the public GPT-SoVITS does")] = False,
     cut: Annotated[str, typer.Option("--cut", help="how to cut: auto, cut0 to cut5")] = "auto",
+    cut_length: o.CutLength = None,
     dictionary: o.Dictionary = None,
     as_json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
 ) -> None:
     """Show how a text is read: its pieces, languages, normalised words, phones, and what decided each of them."""
     from feature_extractor.text import analyse, user_dictionary
+    from feature_extractor.text.cutting import COMFORTABLE
     from feature_extractor.text.split import spoken_pieces
     from gpt_sovits.cli.speak import read_text_file
 
@@ -35,7 +37,7 @@ def text(
     written = words if words is not None else read_text_file(text_file or Path())
     own = None if dictionary is None else user_dictionary(dictionary)
     analysis = analyse(written, language, symbols, compat, pad_short=False, dictionary=own)
-    pieces = spoken_pieces(written, language, cut)
+    pieces = spoken_pieces(written, language, cut, cut_length or COMFORTABLE)
     if as_json:
         report = _report(written, analysis, pieces, {"language": language, "symbols": symbols, "compat": compat})
         typer.echo(json.dumps(report, ensure_ascii=False, indent=1).encode("utf8", "backslashreplace").decode())

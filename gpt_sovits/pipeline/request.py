@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from feature_extractor.text.cutting import COMFORTABLE
 from gpt_sovits.core.bundle import MANIFEST
 from gpt_sovits.core.config import Strict
 from gpt_sovits.core.errors import ConfigError, InputError
@@ -34,6 +35,12 @@ class Sampling(Strict):
         description="where to cut a long text: auto at pauses, into pieces of a comfortable length; cut0 nowhere, "
         "cut1 every four sentences, cut2 every 50 characters, "
         "cut3 at Chinese full stops, cut4 at English full stops, cut5 at every punctuation mark",
+    )
+    cut_length: float = Field(
+        COMFORTABLE,
+        ge=6,
+        le=200,
+        description="syllables that the pieces of auto have best; none has more than twice as many",
     )
     dictionary: Path | None = Field(
         None, description="how to say words: lines language<tab>word<tab>pronunciation, read again when they change"

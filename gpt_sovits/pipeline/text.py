@@ -10,6 +10,7 @@ from torch import Tensor
 
 from feature_extractor.bert import check_length, phone_features_of
 from feature_extractor.text import TextAnalysis, UserDictionary, analyse
+from feature_extractor.text.cutting import COMFORTABLE
 from feature_extractor.text.inline import parse_inline
 from feature_extractor.text.split import spoken_pieces
 from gpt_sovits.core.errors import MissingExtraError, TextError
@@ -33,9 +34,18 @@ class Sentence:
 
 
 def read_text(
-    parts: Parts, text: str, language: str, cut: str, compat: bool = False, dictionary: UserDictionary | None = None
+    parts: Parts,
+    text: str,
+    language: str,
+    cut: str,
+    compat: bool = False,
+    dictionary: UserDictionary | None = None,
+    comfortable: float = COMFORTABLE,
 ) -> tuple[list[Sentence], list[str]]:
     """The sentences of a text, and a warning for each stretch or character that could not be said.
+
+    Args:
+        comfortable: see `cut_auto`.
 
     Raises:
         TextError: the language is unknown, an inline mark is wrong, or there is nothing to say at all.
@@ -44,7 +54,7 @@ def read_text(
     parse_inline(text)
     analyses: list[tuple[str, TextAnalysis]] = []
     failures: list[TextError] = []
-    for piece in spoken_pieces(text, language, cut):
+    for piece in spoken_pieces(text, language, cut, comfortable):
         try:
             analyses.append((piece, _analysed(parts, piece, language, compat, dictionary)))
         except MissingExtraError:

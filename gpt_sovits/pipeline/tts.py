@@ -207,7 +207,13 @@ class TTS:
             words = None if request.dictionary is None else user_dictionary(request.dictionary)
             with self._reading:  # front ends share dictionaries and caches
                 sentences, warnings = read_text(
-                    self.parts, request.text, request.language, request.cutting, request.compat, words
+                    self.parts,
+                    request.text,
+                    request.language,
+                    request.cutting,
+                    request.compat,
+                    words,
+                    request.cut_length,
                 )
                 said = self._said(request)
         with clock("reference"):

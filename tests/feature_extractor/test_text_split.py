@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_extractor.text.cutting import CHARACTERS, COMFORTABLE, LONGEST, cut_auto, syllables
+from feature_extractor.text.cutting import CHARACTERS, COMFORTABLE, cut_auto, syllables
 from feature_extractor.text.split import METHODS, spoken_pieces
 from gpt_sovits.core.errors import TextError
 from tests.feature_extractor.work import assert_linear
@@ -26,12 +26,23 @@ TEXTS = (CHINESE, ENGLISH, JAPANESE, KOREAN, CHINESE + ENGLISH + JAPANESE)
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_pieces_are_the_text_and_comfortable(text: str) -> None:
-    pieces = cut_auto(text * 3)
+@pytest.mark.parametrize("comfortable", [COMFORTABLE, 20.0])
+def test_pieces_are_the_text_and_comfortable(text: str, comfortable: float) -> None:
+    pieces = cut_auto(text * 3, comfortable=comfortable)
     assert "".join(pieces) == text * 3
     lengths = [syllables(piece) for piece in pieces]
-    assert max(lengths) <= LONGEST
-    assert 0.6 * COMFORTABLE < sum(lengths) / len(lengths) < 1.4 * COMFORTABLE
+    assert max(lengths) <= 2 * comfortable
+    assert 0.6 * comfortable < sum(lengths) / len(lengths) < 1.4 * comfortable
+
+
+def test_text_without_marks_is_cut_where_people_pause() -> None:
+    text = (
+        "i don't think it was his wealth accomplishments or position that most attracted polly though these doubtless "
+        "possessed a greater influence than she suspected"
+    )
+    first, second = cut_auto(text, comfortable=20)
+    assert first.endswith("attracted polly") and second.startswith(" though these")
+    assert len(cut_auto(text)) == 1
 
 
 @pytest.mark.parametrize(
