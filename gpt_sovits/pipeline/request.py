@@ -47,6 +47,13 @@ class Sampling(Strict):
     )
     speed: float = Field(1.0, ge=0.25, le=4, description="1.2 speaks a fifth faster")
     pause: float = Field(0.3, ge=0, le=10, description="silence after every sentence, in seconds")
+    silence: float | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="longest silence within a sentence, in seconds; before and after it a tenth of a second at most; "
+        "none: as spoken",
+    )
     noise_scale: float = Field(0.5, ge=0, le=2, description="spread of the decoder's prior; 0 is its mean")
     seed: int = Field(-1, ge=-1, lt=2**63, description="-1 draws one, which the result names")
     max_codes: int = Field(1500, ge=1, le=10_000, description="longest sentence, in codes of 40 ms")

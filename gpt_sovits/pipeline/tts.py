@@ -27,7 +27,7 @@ from gpt_sovits.pipeline.audio import Audio
 from gpt_sovits.pipeline.batching import group
 from gpt_sovits.pipeline.kept import Kept
 from gpt_sovits.pipeline.parts import Parts, load_parts
-from gpt_sovits.pipeline.postprocess import join
+from gpt_sovits.pipeline.postprocess import join, without_leading_silence
 from gpt_sovits.pipeline.prompt import Voice, read_voice
 from gpt_sovits.pipeline.request import Request, parse_request
 from gpt_sovits.pipeline.streaming import cutting_rule, stream_waves
@@ -134,13 +134,13 @@ class TTS:
             for batch in group([0] * count, request.batch_size, by_length=False):
                 spoken, waves = self._batch(task, batch)
                 self._report(task, spoken)
-                yield join([waves[i] for i in sorted(waves)], self.rate, request.pause).numpy()
+                yield join([waves[i] for i in sorted(waves)], self.rate, request.pause, request.silence).numpy()
 
     def stream(self, request: Request, length: int = 16, at_silence: bool = True) -> Iterator[NDArray[np.float32]]:
         """Speak one request while its codes are being drawn: sound starts after `length` codes of 40 ms.
 
         What is heard resembles what `run` says but is not the same samples, since the end of a piece is decoded
-        before what follows is known. No sentence is drawn again.
+        before what follows is known. No sentence is drawn again; of silences, `silence` shortens those before one.
 
         Args:
             at_silence: cut pieces at the next silence after `length` codes instead of at once.
@@ -152,7 +152,7 @@ class TTS:
             for place, sentence in enumerate(task.sentences):
                 pieces = stream_waves(self.parts, self._decoder, task.prompt, sentence, place, rule, request, task.seed)
                 with closing(pieces):
-                    for wave in pieces:
+                    for wave in pieces if request.silence is None else without_leading_silence(pieces, self.rate):
                         yield wave.clamp(-1, 1).numpy()
                 if request.pause:
                     yield join([torch.zeros(0)], self.rate, request.pause).numpy()
@@ -173,7 +173,7 @@ class TTS:
         if not waves:
             raise TextError(f"the model found nothing to say for {request.text!r}: use another seed or reference")
         return Audio(
-            samples=join([waves[i] for i in sorted(waves)], self.rate, request.pause).numpy(),
+            samples=join([waves[i] for i in sorted(waves)], self.rate, request.pause, request.silence).numpy(),
             rate=self.rate,
             seed=task.seed,
             timings=clock.finish(),

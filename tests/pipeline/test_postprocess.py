@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from gpt_sovits.pipeline.postprocess import join, join_at_best_fit, to_int16, within_full_scale
+from gpt_sovits.pipeline.postprocess import (
+    join,
+    join_at_best_fit,
+    shorten_silence,
+    to_int16,
+    within_full_scale,
+    without_leading_silence,
+)
 from tests.golden_data import assert_close, golden, waveform
 
 
@@ -63,3 +70,41 @@ def test_best_fit_of_a_shifted_copy_is_seamless() -> None:
     wave = torch.from_numpy(waveform("fit", 8000, 32000))
     joined = torch.cat([wave[:3488], join_at_best_fit(wave[3488:4000], wave[3388:])])
     assert_close(joined, wave)
+
+
+def sound(*seconds: float, rate: int = 1000) -> torch.Tensor:
+    """Silence and sound by turns, with a noise in the silence that is 52 dB below."""
+    levels = [0.4 if number % 2 else 0.001 for number in range(len(seconds))]
+    return torch.cat([level * torch.ones(round(s * rate)) for level, s in zip(levels, seconds, strict=True)])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left"),
+    [
+        ((5.0, 1.0, 2.0, 1.0, 3.0), (0.1, 1.0, 0.6, 1.0, 0.1)),
+        ((0.05, 0.2, 0.5, 0.2, 0.02), (0.05, 0.2, 0.5, 0.2, 0.02)),
+        ((0.0, 0.3, 0.7), (0.0, 0.3, 0.1)),
+        ((0.2, 0.015), (0.1, 0.015)),
+    ],
+)
+def test_silences_are_shortened_and_sounds_stay(seconds: tuple[float, ...], left: tuple[float, ...]) -> None:
+    torch.testing.assert_close(shorten_silence(sound(*seconds), 1000, 0.6), sound(*left)[: round(1000 * sum(left))])
+
+
+def test_silence_alone_stays() -> None:
+    for wave in (torch.zeros(500), torch.zeros(0)):
+        assert shorten_silence(wave, 1000, 0.6) is wave
+
+
+def test_fragments_keep_their_silence_unless_asked() -> None:
+    wave = sound(1.0, 0.5, 1.0)
+    torch.testing.assert_close(join([wave], 1000, 0.0), wave)
+    assert len(join([wave, wave], 1000, 0.3, silence=0.6)) == 2 * (700 + 300)
+
+
+@pytest.mark.parametrize("size", [100, 330, 5000])
+def test_a_stream_begins_with_its_first_sound(size: int) -> None:
+    wave = sound(2.0, 0.5, 1.0, 0.5)
+    heard = list(without_leading_silence(wave.split(size), 1000))
+    torch.testing.assert_close(torch.cat(heard), sound(0.1, 0.5, 1.0, 0.5))
+    assert torch.cat(list(without_leading_silence(iter([0.001 * wave]), 1000))).shape == wave.shape
