@@ -165,6 +165,8 @@ class PitchConfig(Strict):
     low: float = 55.0
     """Hz"""
     high: float = 550.0
+    level: bool = False
+    """The style is told how high its references are on the whole, so that what is spoken is as high: `sovits.level`."""
 
     @property
     def middle(self) -> float:

@@ -18,6 +18,7 @@ from sovits.config import SynthesizerConfig
 from sovits.coupling import Flow
 from sovits.following import TextFollower
 from sovits.generator import Generator
+from sovits.level import PitchLevel
 from sovits.outputs import PriorOutput, TrainingOutput
 from sovits.pitch import PitchPredictor, spoken_pitch
 from sovits.posterior import PosteriorEncoder
@@ -52,8 +53,9 @@ class Synthesizer(nn.Module):
         self.posterior = PosteriorEncoder(config) if posterior and config.posterior is not None else None
         self.flow = Flow(config.inter, config.hidden, config.flow, style.width)
         self.generator = Generator(config.inter, config.generator, style.width)
-        told = config.generator.pitch is not None
+        told = config.generator.pitch
         self.pitch = PitchPredictor(config.hidden, style.width) if told else None
+        self.level = PitchLevel(style.width, told, config.spectrogram) if told and told.level else None
 
     @property
     def trainable(self) -> bool:
@@ -291,7 +293,9 @@ class Synthesizer(nn.Module):
         if (embedding is None) != (self.speaker is None):
             has = "has a" if self.speaker is not None else "has no"
             raise ValueError(f"the model {has} speaker branch; give speaker embeddings exactly when it has one")
-        return style if self.speaker is None else self.speaker(style, embedding)
+        if self.speaker is not None:
+            style = self.speaker(style, embedding)
+        return style if self.level is None else style + self.level(spec, mask)
 
     def _prior_style(self, style: Tensor) -> Tensor:
         return style if self.bridge is None else self.bridge(style.mT).mT
