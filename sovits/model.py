@@ -218,6 +218,7 @@ class Synthesizer(nn.Module):
         code_noise: float = 0.0,
         pitch: Tensor | None = None,
         spoken_rows: int = 0,
+        heard: Tensor | None = None,
     ) -> TrainingOutput:
         """One training pass: reconstruct a random segment of each utterance.
 
@@ -234,6 +235,7 @@ class Synthesizer(nn.Module):
             code_noise: chance that some codes are replaced by random ones, which only the text can tell.
             pitch: of the recordings [b, 2, f], for a generator that is told it.
             spoken_rows: how many of the utterances to predict at the pitch that codes and voice tell, too.
+            heard: codes [b, f // 2] that the prior reads in place of the recordings'.
         """
         if not self.trainable:
             raise ValueError("this model was loaded without its posterior encoder, which training needs")
@@ -248,7 +250,7 @@ class Synthesizer(nn.Module):
         first = self._segment_starts(spec_lengths, start)
         prior = expected = None
         if learn != "generator":
-            quantized, codes, commitment = self._quantize(hubert, spec.shape[-1])
+            quantized, codes, commitment = self._quantize(hubert, spec.shape[-1], heard)
             places = self.places(codes, phones, spec_lengths // FRAMES_PER_CODE, phone_lengths)
             if code_noise:
                 quantized = self.quantizer.garble(quantized, code_noise, GARBLED * FRAMES_PER_CODE)
@@ -374,12 +376,13 @@ class Synthesizer(nn.Module):
             noise = normal((len(features), self.config.inter, features.shape[-1]), source, features)
         return self.voice(features, mask, style, noise, noise_scale)
 
-    def _quantize(self, hubert: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Code vectors per frame [b, c, frames], codes [b, t] and commitment loss."""
+    def _quantize(self, hubert: Tensor, frames: int, heard: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Code vectors per frame [b, c, frames], of `heard` where it is given, codes [b, t] and commitment loss."""
         frozen = self.config.quantizer.frozen
         self.quantizer.train(self.training and not frozen)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             quantized, codes, commitment = self.quantizer(self.content(hubert))
+        quantized = quantized if heard is None else self.quantizer.decode(heard).to(quantized)
         quantized = quantized.repeat_interleave(FRAMES_PER_CODE, dim=-1)
         if quantized.shape[-1] != frames:
             raise ValueError(

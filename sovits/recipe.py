@@ -150,6 +150,9 @@ class SynthesizerTaskConfig(Strict):
     """Chance that the prior reads random codes, three at a time, in place of right ones. Right codes tell all that is
     said, and a prior that has read no others does not listen to the text; those of stage 1, or of a voice never heard,
     are not always right."""
+    retold: float = Field(default=0.0, ge=0, le=1)
+    """Share of the utterances whose codes the prior reads as the model's stage 1 tells them, each told from the right
+    ones before it. Their mistakes are those met when speaking, and only the text can mend them."""
     speaker_noise: float = Field(default=0.0, ge=0)
     """Length of the noise on the speaker embedding, in lengths of the embedding. Two recordings of one speaker are
     about 0.6 apart, and a network that has met few speakers otherwise takes each for a world of its own."""

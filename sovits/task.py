@@ -64,6 +64,7 @@ class SynthesizerTask(Descent):
             speaker embeddings [b, e]; needed where their loss has a weight.
         hear: how far what is said in mel frames is from what is said in real ones; needed where that has a weight.
         tuning: learning rates of the network's parts.
+        retell: a batch and its codes [b, t] to those that stage 1 would say [b, t]; needed where some are `retold`.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class SynthesizerTask(Descent):
         listen: Callable[[Tensor], Tensor] | None = None,
         tuning: Tuning | None = None,
         hear: Callable[[Tensor, Tensor], Tensor] | None = None,
+        retell: Callable[[Batch, Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -88,6 +90,7 @@ class SynthesizerTask(Descent):
         self.begun = tuple(begun)
         self.listen = listen
         self.hear = hear
+        self.retell = retell
         if config.weights.speaker and (listen is None or model.config.speaker is None):
             raise ConfigError("task.weights.speaker is for models with a speaker encoder: set it to 0 for this one")
         if config.weights.content and (hear is None or self._vocoder is None):
@@ -95,6 +98,8 @@ class SynthesizerTask(Descent):
                 "task.weights.content is for models that hear with a Whisper encoder and end in a vocoder: set it to 0 "
                 "for this one"
             )
+        if config.retold and retell is None:
+            raise ConfigError("task.retold needs a stage 1 that tells the codes: set it to 0 for this model")
         if model.config.posterior is None and config.learn != "all":
             raise ConfigError("this model has no posterior and learns as a whole: set task.learn=all")
         self._output: TrainingOutput | None = None
@@ -287,9 +292,18 @@ class SynthesizerTask(Descent):
                 learn=self.config.learn,
                 code_noise=self.config.code_noise,
                 spoken_rows=self._listened_to(piece.batch) if self.config.as_spoken else 0,
+                heard=self._retold(piece.batch),
             )
         self._read = None if guide is None or not seen else attention.log_weights(*seen[0], guide.head)
         return output
+
+    def _retold(self, batch: Batch) -> Tensor | None:
+        """The batch's codes [b, t], of some utterances as stage 1 tells them; None: all are as recorded."""
+        if self.retell is None or not self.config.retold:
+            return None
+        codes = self.model.encode_batch(batch.hubert)
+        chosen = torch.rand(len(codes), 1, device=codes.device) < self.config.retold
+        return torch.where(chosen, self.retell(batch, codes), codes)
 
     def _listened_to(self, batch: Batch) -> int:
         """How many of the utterances, see `LossWeights.speaker_rows`."""

@@ -26,6 +26,7 @@ from gpt_sovits.train.config import split_overrides
 from gpt_sovits.train.launch import spread
 from gpt_sovits.train.lora import adapter_of, load_earlier, merged, tune
 from gpt_sovits.train.public import begin_s2, check_begin
+from gpt_sovits.train.retell import Reteller
 from gpt_sovits.train.run import Trained, fit, read_recipe
 from sovits.checkpoint import load_sovits, save_sovits
 from sovits.config import DiscriminatorConfig
@@ -104,9 +105,11 @@ def train_s2(
     begun = begin_s2(begin, network, judges)
     listen = _listener(source, network, data, device) if recipe.task.weights.speaker else None
     hear = _hearer(source, network, data, device) if recipe.task.weights.content else None
+    retell = Reteller.of(source, network.config.quantizer.codes, device) if recipe.task.retold else None
     tune(network, recipe, TARGETS, run.seed)
     blend = Blend(network, recipe.blend)
-    task = SynthesizerTask(network, recipe.task, judges, len(data.train_dataloader()), begun, listen, recipe, hear)
+    every = len(data.train_dataloader())
+    task = SynthesizerTask(network, recipe.task, judges, every, begun, listen, recipe, hear, retell)
     if recipe.recompute:
         recompute(network, BLOCKS)
     if run.compile:
