@@ -185,4 +185,6 @@ class SynthesizerTrainingConfig(Tuning):
     def _whole(self) -> SynthesizerTrainingConfig:
         if self.task.alignment is not None and self.data.max_frames is not None:
             raise ValueError("task.alignment follows the text of whole utterances: set data.max_frames=null")
+        if self.task.retold and not self.freeze_quantizer:
+            raise ValueError("task.retold reads codes that stay what they are: set freeze_quantizer=true")
         return self

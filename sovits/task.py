@@ -298,8 +298,8 @@ class SynthesizerTask(Descent):
         return output
 
     def _retold(self, batch: Batch) -> Tensor | None:
-        """The batch's codes [b, t], of some utterances as stage 1 tells them; None: all are as recorded."""
-        if self.retell is None or not self.config.retold:
+        """The batch's codes [b, t], of some utterances as stage 1 tells them; None: as recorded, or not read."""
+        if self.retell is None or not self.config.retold or self.config.learn == "generator":
             return None
         codes = self.model.encode_batch(batch.hubert)
         chosen = torch.rand(len(codes), 1, device=codes.device) < self.config.retold

@@ -64,7 +64,7 @@ def test_most_codes_stay_where_the_text_is_theirs(tiny: Bundle, batch: Batch) ->
 
 
 def test_so_many_utterances_are_read_as_told(tiny: Bundle, batch: Batch) -> None:
-    """All or none of an utterance, and the right codes of the others; the place in the text is the right codes'."""
+    """All or none of an utterance, and the right codes of the others."""
     task = a_task(tiny, 0.5, lambda _, codes: (codes + 1) % 1024)
     codes = task.model.encode_batch(batch.hubert)
     torch.manual_seed(0)
@@ -83,6 +83,7 @@ def _watched(inside: Callable[..., Tensor], places: list[Tensor]) -> Callable[..
 
 
 def test_the_prior_reads_what_was_told(tiny: Bundle, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where in the text it is by the right codes."""
     task = a_task(tiny, 1.0, lambda _, codes: torch.full_like(codes, 7))
     read: list[Tensor] = []
     task.model.prior.content.register_forward_pre_hook(lambda _, given: read.append(given[0]))
@@ -106,6 +107,13 @@ def test_a_model_without_such_a_stage_1_is_told_so(tmp_path: Path) -> None:
     manifest.write_text("".join(line for line in manifest.read_text().splitlines(True) if not line.startswith("s1:")))
     with pytest.raises(ConfigError, match=r"task\.retold needs a model whose stage 1 reads phones alone"):
         Reteller.of(find_model(model.folder), 32, "cpu")
+
+
+def test_codes_that_are_being_learned_are_not_told_anew(tmp_path: Path, experiment: Path, model: Bundle) -> None:
+    """No gradient would reach them."""
+    settings = ["task.retold=0.5", "freeze_quantizer=false"]
+    with pytest.raises(ConfigError, match=r"task\.retold reads codes that stay what they are"):
+        train_s2(experiment, model.folder, tmp_path / "out", "debug/train_s2", settings, max_steps=1)
 
 
 def test_the_command_trains_with_it(tmp_path: Path, experiment: Path, model: Bundle) -> None:
