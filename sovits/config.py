@@ -167,6 +167,9 @@ class PitchConfig(Strict):
     high: float = 550.0
     level: bool = False
     """The style is told how high its references are on the whole, so that what is spoken is as high: `sovits.level`."""
+    blocks: int | None = None
+    """ConvNeXt blocks of a predictor that also reads the phone said at each frame, for a model that follows the text;
+    None: a smaller one that reads the joint features alone."""
 
     @property
     def middle(self) -> float:
@@ -245,6 +248,10 @@ class SynthesizerConfig(Strict):
             raise ValueError(f"style.bins is {self.style.bins}, but the spectrogram has {self.spectrogram.bins} bins")
         if self.hidden % self.prior.heads or self.style.prior_width % self.prior.cross_heads or self.inter % 2:
             raise ValueError("heads must divide hidden, cross_heads prior_width, and inter must be even")
+        if self.generator.pitch is not None and self.generator.pitch.blocks is not None and not self.follow_text:
+            raise ValueError(
+                "generator.pitch.blocks read the phone said at each frame: set follow_text too, or leave it out"
+            )
         return self
 
 

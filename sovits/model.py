@@ -20,11 +20,11 @@ from sovits.following import TextFollower
 from sovits.generator import Generator
 from sovits.level import PitchLevel
 from sovits.outputs import PriorOutput, TrainingOutput
-from sovits.pitch import PitchPredictor, spoken_pitch
+from sovits.pitch import PitchReader, pitch_predictor, spoken_pitch
 from sovits.posterior import PosteriorEncoder
 from sovits.prior import PriorEncoder, change_speed, cross_fade
 from sovits.quantizer import SemanticQuantizer
-from sovits.segments import length_mask, slice_segments
+from sovits.segments import length_mask, segment_starts, slice_segments
 from sovits.style import SpeakerBranch, StyleEncoder
 from sovits.weightnorm import take_off
 
@@ -54,7 +54,7 @@ class Synthesizer(nn.Module):
         self.flow = Flow(config.inter, config.hidden, config.flow, style.width)
         self.generator = Generator(config.inter, config.generator, style.width)
         told = config.generator.pitch
-        self.pitch = PitchPredictor(config.hidden, style.width) if told else None
+        self.pitch = pitch_predictor(config)
         self.level = PitchLevel(style.width, told, config.spectrogram) if told and told.level else None
 
     @property
@@ -247,7 +247,7 @@ class Synthesizer(nn.Module):
             posterior_mean, posterior_log = self.posterior(spec, mask, style.detach())
             noise = torch.randn_like(posterior_mean) if noise is None else noise
             z = (posterior_mean + noise * posterior_log.exp()) * mask
-        first = self._segment_starts(spec_lengths, start)
+        first = segment_starts(spec_lengths, self.config.segment, start)
         prior = expected = None
         if learn != "generator":
             quantized, codes, commitment = self._quantize(hubert, spec.shape[-1], heard)
@@ -255,9 +255,7 @@ class Synthesizer(nn.Module):
             if code_noise:
                 quantized = self.quantizer.garble(quantized, code_noise, GARBLED * FRAMES_PER_CODE)
             text_mask = length_mask(phone_lengths, phones.shape[-1]).to(spec.dtype)
-            features = self.prior.features(
-                quantized, mask, phones, text_mask, self._prior_style(style), _of_frames(places)
-            )
+            features = self._joint(quantized, mask, phones, text_mask, style, places)
             mean, log_deviation = self.prior.distribution(features, mask)
             expected = None if self.pitch is None else self.pitch(features, mask, style)
             prior = PriorOutput(
@@ -299,9 +297,6 @@ class Synthesizer(nn.Module):
             style = self.speaker(style, embedding)
         return style if self.level is None else style + self.level(spec, mask)
 
-    def _prior_style(self, style: Tensor) -> Tensor:
-        return style if self.bridge is None else self.bridge(style.mT).mT
-
     def features(
         self,
         codes: Tensor,
@@ -312,6 +307,8 @@ class Synthesizer(nn.Module):
         places: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Joint features [b, hidden, f] of codes [b, t] and phones [b, n], and their mask [b, 1, f].
+
+        Where the pitch is told by a `PitchReader`, its phones are further channels.
 
         Args:
             style: [1 or b, s, 1].
@@ -327,8 +324,18 @@ class Synthesizer(nn.Module):
             mask = length_mask(FRAMES_PER_CODE * code_lengths, content.shape[-1]).to(content.dtype)
         if phone_lengths is not None:
             text_mask = length_mask(phone_lengths, phones.shape[-1]).to(content.dtype)
-        told = _of_frames(places)
-        return self.prior.features(content, mask, phones, text_mask, self._prior_style(style), told), mask
+        return self._joint(content, mask, phones, text_mask, style, places), mask
+
+    def _joint(
+        self, content: Tensor, mask: Tensor, phones: Tensor, text_mask: Tensor, style: Tensor, places: Tensor | None
+    ) -> Tensor:
+        """`features` of code vectors [b, c, f]."""
+        at = None if places is None else places.repeat_interleave(FRAMES_PER_CODE, dim=-1)
+        style = style if self.bridge is None else self.bridge(style.mT).mT
+        joint = self.prior.features(content, mask, phones, text_mask, style, at)
+        if at is None or not isinstance(self.pitch, PitchReader):
+            return joint
+        return self.pitch.read(joint, mask, phones.gather(1, at))
 
     def places(
         self,
@@ -359,7 +366,7 @@ class Synthesizer(nn.Module):
         inside = mask if padded else None
         if self.pitch is None:
             return self.generator(latent, style, inside)[:, 0].float()
-        pitch = spoken_pitch(self.pitch(features, mask, style))
+        pitch = spoken_pitch(self.pitch(features, mask, style)) * mask
         return self.generator(latent, style, inside, pitch)[:, 0].float()
 
     def _speak(
@@ -390,11 +397,3 @@ class Synthesizer(nn.Module):
                 "pad both to the same even number"
             )
         return quantized, codes, commitment
-
-    def _segment_starts(self, lengths: Tensor, draws: Tensor | None) -> Tensor:
-        draws = torch.rand(lengths.shape, device=lengths.device) if draws is None else draws
-        return (draws * (lengths - self.config.segment + 1).clamp(min=1)).long()
-
-
-def _of_frames(places: Tensor | None) -> Tensor | None:
-    return None if places is None else places.repeat_interleave(FRAMES_PER_CODE, dim=-1)

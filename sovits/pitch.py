@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from feature_extractor.audio import HUBERT_RATE, sinc_resample
 from feature_extractor.spectral import SpectrogramConfig
-from sovits.config import PitchConfig
+from sovits.config import PitchConfig, SynthesizerConfig
+from sovits.hifigan import ConvNextBlock
 from sovits.transformer import ChannelNorm
 
 WINDOW = 512
@@ -23,6 +24,10 @@ PERIODIC = 0.2
 """A frame is voiced where the normalised difference falls below this."""
 SPREAD = 0.35
 """Of log frequencies, about; they are kept in units of this around the middle of their range."""
+APART = 2
+"""Frames between which a contour's rise is compared: a tone is heard by it, whatever the voice's level."""
+RISE = 2.0
+"""Weight of that."""
 
 
 def track_pitch(wave: Tensor, spectrogram: SpectrogramConfig, config: PitchConfig, frames: int | None = None) -> Tensor:
@@ -85,6 +90,47 @@ class PitchPredictor(nn.Module):
         return told
 
 
+class PitchReader(nn.Module):
+    """Pitch from the joint features, the phone that is said at each frame and those around it, and the style.
+
+    Tones are spelt out in the phones, while codes that carry little of the voice carry little of them.
+    """
+
+    def __init__(self, hidden: int, style: int, phonemes: int, blocks: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(phonemes, hidden)
+        nn.init.normal_(self.embedding.weight, std=0.3)
+        self.condition = nn.Conv1d(style, hidden, 1)
+        self.entry = nn.Conv1d(hidden, hidden, 1)
+        self.around = nn.Conv1d(hidden, hidden, 5, padding=2)
+        self.blocks = nn.ModuleList(ConvNextBlock(hidden, 9, 2, 1 / blocks) for _ in range(blocks))
+        self.norm = ChannelNorm(hidden, 1e-6)
+        self.exit = nn.Conv1d(hidden, 2, 1)
+
+    def read(self, features: Tensor, mask: Tensor, said: Tensor) -> Tensor:
+        """What `forward` takes [b, 2 hidden, f]: joint features [b, hidden, f] and, below, the phones `said` [b, f]."""
+        return torch.cat((features, self.embedding(said).mT.to(features) * mask), dim=1)
+
+    def forward(self, features: Tensor, mask: Tensor, style: Tensor) -> Tensor:
+        """Log frequency and logit of being voiced [b, 2, f], as `track_pitch` counts."""
+        joint, said = features.chunk(2, dim=1)
+        x = (self.entry(joint) + self.around(said) + self.condition(style)) * mask
+        for block in self.blocks:
+            x = block(x, mask)
+        told: Tensor = self.exit(self.norm(x))
+        return told
+
+
+def pitch_predictor(config: SynthesizerConfig) -> PitchPredictor | PitchReader | None:
+    """None: the generator is not told the pitch."""
+    told, hidden, style = config.generator.pitch, config.hidden, config.style.width
+    if told is None:
+        return None
+    if told.blocks is None:
+        return PitchPredictor(hidden, style)
+    return PitchReader(hidden, style, config.phonemes, told.blocks)
+
+
 class PitchEmbedding(nn.Module):
     """Pitch to channels of the generator: soft bins of log frequency, silent where unvoiced."""
 
@@ -119,11 +165,22 @@ def spoken_pitch(predicted: Tensor) -> Tensor:
 
 
 def pitch_loss(predicted: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
-    """Distance of log frequencies where voiced, and cross-entropy of being voiced; all [b, 2, f], `mask` [b, 1, f]."""
+    """Distance of log frequencies and of their rises where voiced, and cross-entropy of being voiced.
+
+    Both are [b, 2, f], `mask` [b, 1, f].
+    """
     frames = min(predicted.shape[-1], wanted.shape[-1])
     value, logit = predicted[..., :frames].float().chunk(2, dim=1)
     truth, voiced = wanted[..., :frames].chunk(2, dim=1)
     inside = mask[..., :frames].float()
-    distance = ((value - truth).abs() * voiced * inside).sum() / (voiced * inside).sum().clamp(min=1)
+    counted = voiced * inside
+    distance = _mean((value - truth).abs(), counted)
+    if frames > APART:
+        rise, wanted_rise = (x[..., APART:] - x[..., :-APART] for x in (value, truth))
+        distance = distance + RISE * _mean((rise - wanted_rise).abs(), counted[..., APART:] * counted[..., :-APART])
     entropy = (F.binary_cross_entropy_with_logits(logit, voiced, reduction="none") * inside).sum() / inside.sum()
     return distance + entropy
+
+
+def _mean(x: Tensor, weights: Tensor) -> Tensor:
+    return (x * weights).sum() / weights.sum().clamp(min=1)

@@ -99,8 +99,8 @@ class PriorEncoder(nn.Module):
         return self.joint_encoder(self.fusion(x, mask, text, text_mask, style), mask)
 
     def distribution(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log deviation, each [b, inter, f]."""
-        mean, log_deviation = (self.exit(features) * mask).chunk(2, dim=1)
+        """Mean and log deviation, each [b, inter, f]; of more channels than it makes itself it reads its own."""
+        mean, log_deviation = (self.exit(features[:, : self.exit.in_channels]) * mask).chunk(2, dim=1)
         return mean, log_deviation
 
 

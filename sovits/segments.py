@@ -17,3 +17,9 @@ def slice_segments(x: Tensor, start: Tensor, length: int) -> Tensor:
 def length_mask(lengths: Tensor, size: int) -> Tensor:
     """True at the first `lengths` [b] of `size` positions, as [b, 1, size]."""
     return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None]
+
+
+def segment_starts(lengths: Tensor, size: int, draws: Tensor | None) -> Tensor:
+    """Where segments of `size` begin in rows of such lengths [b]; `draws` in [0, 1) [b] place them, else chance."""
+    draws = torch.rand(lengths.shape, device=lengths.device) if draws is None else draws
+    return (draws * (lengths - size + 1).clamp(min=1)).long()

@@ -106,6 +106,20 @@ def export(
 
 
 @app.command()
+def prompt(
+    model: Annotated[str, typer.Argument(help="a model by name, or its folder")],
+    clip: Annotated[Path, typer.Argument(help="3 to 10 seconds of clear speech")],
+    text: Annotated[str, typer.Option("--text", help="what the clip says")],
+    language: Annotated[str, typer.Option("--lang", help="language of the text: zh, en, ja, ko or yue")],
+) -> None:
+    """Give a model a prompt of its own, which it continues where a request says `manner: model`."""
+    from gpt_sovits.pipeline.manner import give_prompt
+
+    given = give_prompt(model, clip, text, language)
+    typer.echo(f"{model}  {language}  {len(given.codes)} codes  {given.text}")
+
+
+@app.command()
 def remove(
     name: Annotated[str, typer.Argument(help="of a model, or shared:NAME")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,

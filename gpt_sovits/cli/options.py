@@ -53,6 +53,7 @@ Seed = Annotated[int | None, field("seed")]
 MaxCodes = Annotated[int | None, field("max_codes")]
 Retries = Annotated[int | None, field("retries")]
 Candidates = Annotated[int | None, field("candidates")]
+Manner = Annotated[str | None, field("manner")]
 BatchSize = Annotated[int | None, field("batch_size")]
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from gpt_sovits.core.config import Strict, load_config
 from gpt_sovits.core.errors import CheckpointError
@@ -32,6 +32,13 @@ VARIABLE = "GPT_SOVITS_MODELS"
 
 PartName = Literal["hubert", "s1", "s2", "bert", "speaker", "reader", "s1_adapter", "s2_adapter"]
 PARTS: tuple[PartName, ...] = ("hubert", "s1", "s2", "bert", "speaker", "reader", "s1_adapter", "s2_adapter")
+
+
+class OwnPrompt(Strict):
+    """A sentence and its codes, to be continued by stage 1."""
+
+    text: str
+    codes: tuple[NonNegativeInt, ...] = Field(min_length=1)
 
 
 class BundleManifest(Strict):
@@ -63,7 +70,9 @@ class BundleManifest(Strict):
     prompt_silence: float = 0.6
     """Seconds of silence put after a reference before its codes are taken, so that its last sound is whole. The public
     models have been used with 0.6; a model trained on utterances as they end takes 0."""
-    sampling: dict[str, int | float] = Field(default_factory=dict)
+    prompts: dict[str, OwnPrompt] = Field(default_factory=dict)
+    """By language: what stage 1 continues in place of the reference where a request says `manner: model`."""
+    sampling: dict[str, int | float | str] = Field(default_factory=dict)
     """Options of a request, such as `temperature`, that this model speaks best with; they take the place of the general
     defaults where a request leaves them open."""
     reference: str | None = None

@@ -19,7 +19,7 @@ from feature_extractor.bert import BertFeatures, load_bert
 from feature_extractor.content import ContentEncoder, load_content
 from feature_extractor.speaker import SpeakerEncoder, load_speaker
 from feature_extractor.text import symbol_table
-from gpt_sovits.core.bundle import Bundle, BundleManifest, find_model
+from gpt_sovits.core.bundle import Bundle, BundleManifest, OwnPrompt, find_model
 from gpt_sovits.core.device import pick_device
 from gpt_sovits.core.errors import CheckpointError
 from gpt_sovits.core.lora import Stage, Switch, load_adapter
@@ -41,7 +41,9 @@ class Parts:
     speaker: SpeakerEncoder | None = None
     reader: CodeReader | None = None
     prompt_silence: float = 0.6
-    sampling: Mapping[str, int | float] = field(default_factory=dict)
+    prompts: Mapping[str, OwnPrompt] = field(default_factory=dict)
+    """What it can continue in place of a reference, by language, see BundleManifest."""
+    sampling: Mapping[str, int | float | str] = field(default_factory=dict)
     """What this model speaks best with, see BundleManifest."""
     front_end: Literal["own", "public"] = "own"
     """How text is read, see BundleManifest."""
@@ -94,6 +96,7 @@ def load_parts(
         speaker=None if speaker is None else load_speaker(speaker).to(place).eval(),
         reader=_reader(reader, synthesizer, place),
         prompt_silence=manifest.prompt_silence,
+        prompts=manifest.prompts,
         sampling=manifest.sampling,
         front_end=manifest.front_end,
         fingerprint=fingerprint(manifest, [*files, *(path for path in adapters.values() if path is not None)]),
@@ -153,6 +156,13 @@ def _check(parts: Parts) -> None:
         )
     if parts.reader is not None and parts.reader.config.codes != parts.synthesizer.config.quantizer.codes:
         raise CheckpointError(f"the reader of {parts.name} was made for other codes than its stage 2 reads")
+    codes = parts.synthesizer.config.quantizer.codes
+    for language, prompt in parts.prompts.items():
+        if max(prompt.codes) >= codes:
+            raise CheckpointError(
+                f"the prompt of {parts.name} for {language} has the code {max(prompt.codes)}, but there are {codes}: "
+                "make it anew with `gpt-sovits models prompt`"
+            )
     count = len(symbol_table(parts.symbols))
     for stage, symbols in (("1", parts.text2semantic.config.phones), ("2", parts.synthesizer.config.phonemes)):
         if symbols < count:

@@ -1,9 +1,9 @@
-"""The voice to clone: what is heard in the reference clips."""
+"""The voice to clone, and what stage 1 continues in it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from feature_extractor.audio import HUBERT_RATE, limit_peak, load_audio, sinc_re
 from feature_extractor.spectral import SpectrogramConfig, spectrogram
 from gpt_sovits.core.errors import AudioError, ReferenceAudioError
 from gpt_sovits.pipeline.parts import Parts
+from gpt_sovits.pipeline.text import Sentence
 
 SHORTEST, LONGEST = 3.0, 10.0
 
@@ -29,6 +30,30 @@ class Voice:
     """[1, 20480] of each clip; None: the model has no speaker branch."""
     style: Tensor
     """[1, s, 1] what stage 2 makes of all that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence and its codes [t]."""
+
+    sentence: Sentence
+    codes: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The voice, and what stage 1 continues: a sentence of the model's own in the language, or else the reference's."""
+
+    voice: Voice
+    sentence: Sentence | None = None
+    """What the reference says, when that is known."""
+    own: Mapping[str, Said] = field(default_factory=dict)
+    """The model's, by language."""
+
+    def before(self, sentence: Sentence) -> Said | None:
+        """What stage 1 continues with this one; None: it begins by itself."""
+        known = None if self.sentence is None else Said(self.sentence, self.voice.codes)
+        return self.own.get(sentence.language, known)
 
 
 @torch.inference_mode()

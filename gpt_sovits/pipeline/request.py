@@ -65,6 +65,11 @@ class Sampling(Strict):
         description="draw each sentence so many times and keep the draw that reads its text best, in the judgement of "
         "models that can tell; streams are drawn once",
     )
+    manner: Literal["reference", "model"] = Field(
+        "reference",
+        description="whose rhythm and intonation are continued: the reference's, or those of the model's own prompt in "
+        "the language, where it brings one, which is clearer in voices that it has not met",
+    )
     batch_size: int = Field(4, ge=1, le=1024, description="sentences spoken side by side; changes the speed only")
     batch_threshold: float = Field(0.75, ge=0, le=1, description="how alike in length sentences of a batch must be")
     compat: bool = Field(
@@ -91,7 +96,7 @@ class Request(Sampling):
     )
     aux_references: tuple[Path, ...] = Field((), description="more clips whose timbre is averaged with the reference's")
 
-    def advised(self, sampling: Mapping[str, int | float], origin: str) -> Request:
+    def advised(self, sampling: Mapping[str, int | float | str], origin: str) -> Request:
         """This request with a model's own defaults where it left an option open; `compat` keeps the public ones.
 
         Raises:

@@ -19,8 +19,9 @@ from ar.decoder import Decoder
 from gpt_sovits.core.device import generator
 from gpt_sovits.pipeline.parts import Parts
 from gpt_sovits.pipeline.postprocess import join_at_best_fit
+from gpt_sovits.pipeline.prompt import Prompt
 from gpt_sovits.pipeline.request import Sampling
-from gpt_sovits.pipeline.synthesis import Prompt, code_limit, derive, stage_1_item, stage_1_options
+from gpt_sovits.pipeline.synthesis import code_limit, derive, stage_1_item, stage_1_options
 from gpt_sovits.pipeline.text import Sentence
 
 OVERLAP = 2

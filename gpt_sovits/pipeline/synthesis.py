@@ -21,7 +21,7 @@ from ar.reader import CodeReader
 from ar.reading import reading_costs
 from gpt_sovits.core.device import generator
 from gpt_sovits.pipeline.parts import Parts
-from gpt_sovits.pipeline.prompt import Voice
+from gpt_sovits.pipeline.prompt import Prompt, Voice
 from gpt_sovits.pipeline.request import Sampling
 from gpt_sovits.pipeline.text import Sentence
 from sovits.together import Together
@@ -30,14 +30,6 @@ CODES_PER_PHONE = 12.5
 """Twice as slow as the slowest speech that stage 1 is trained on (3 phones a second at 25 codes a second)."""
 SLACK = 50
 """Codes allowed beyond that, for pauses of short sentences."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What stage 1 continues: the voice, and the sentence it says when that is known."""
-
-    voice: Voice
-    sentence: Sentence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +160,21 @@ def _choose(
     if reader is not None:
         costs = reader.costs([spoken.codes for spoken in good], sentence.phones)
         return good[costs.index(min(costs))]
-    said = 0 if prompt.sentence is None else len(prompt.sentence.phones)
+    said = prompt.before(sentence)
+    read = 0 if said is None else len(said.sentence.phones)
     items = [stage_1_item(prompt, sentence, 0)] * len(good)
-    costs = reading_costs(decoder.model, items, [spoken.codes for spoken in good], [said] * len(good))
+    costs = reading_costs(decoder.model, items, [spoken.codes for spoken in good], [read] * len(good))
     return good[costs.index(min(costs))]
 
 
 def stage_1_item(prompt: Prompt, sentence: Sentence, seed: int) -> Item:
-    said = prompt.sentence
+    said = prompt.before(sentence)
     if said is None:
         return Item(sentence.phones, sentence.bert, seed=seed)
-    bert = None if sentence.bert is None or said.bert is None else torch.cat([said.bert, sentence.bert], dim=1)
-    return Item(torch.cat([said.phones, sentence.phones]), bert, prompt.voice.codes, seed)
+    before, bert = said.sentence, None
+    if sentence.bert is not None and before.bert is not None:
+        bert = torch.cat([before.bert, sentence.bert], dim=1)
+    return Item(torch.cat([before.phones, sentence.phones]), bert, said.codes, seed)
 
 
 def code_limit(sentence: Sentence, options: Sampling) -> int:

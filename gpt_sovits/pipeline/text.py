@@ -29,6 +29,8 @@ class Sentence:
     """[n]"""
     bert: Tensor | None
     """[1024, n]; None: stage 1 reads phones only."""
+    language: str
+    """In which most of it is said."""
     unsaid: str = ""
     """The characters of the text that no front end could say."""
 
@@ -97,10 +99,18 @@ def _sentences(parts: Parts, analyses: Sequence[tuple[str, TextAnalysis]]) -> li
             normalised=analysis.normalised,
             phones=torch.tensor(analysis.ids, device=parts.device),
             bert=None if bert is None else bert.to(parts.device),
+            language=_language(analysis),
             unsaid="".join(unknown.character for unknown in analysis.unknown),
         )
         for (text, analysis), bert in zip(analyses, features, strict=True)
     ]
+
+
+def _language(analysis: TextAnalysis) -> str:
+    phones: dict[str, int] = {}
+    for segment in analysis.segments:
+        phones[segment.language] = phones.get(segment.language, 0) + segment.phones_end - segment.phones_start
+    return max(phones, key=phones.__getitem__)
 
 
 def end_marked(text: str, language: str) -> str:

@@ -21,17 +21,17 @@ from torch import Tensor
 from ar.decoder import BusyError, Decoder
 from ar.kernels.native import Precision
 from feature_extractor.text import user_dictionary
-from gpt_sovits.core.errors import AudioError, TextError
+from gpt_sovits.core.errors import AudioError, InputError, TextError
 from gpt_sovits.core.graph import device_recorder
 from gpt_sovits.pipeline.audio import Audio
 from gpt_sovits.pipeline.batching import group
 from gpt_sovits.pipeline.kept import Kept
 from gpt_sovits.pipeline.parts import Parts, load_parts
 from gpt_sovits.pipeline.postprocess import join, without_leading_silence
-from gpt_sovits.pipeline.prompt import Voice, read_voice
+from gpt_sovits.pipeline.prompt import Prompt, Said, Voice, read_voice
 from gpt_sovits.pipeline.request import Request, parse_request
 from gpt_sovits.pipeline.streaming import cutting_rule, stream_waves
-from gpt_sovits.pipeline.synthesis import Prompt, Spoken, speak_codes, speak_waves
+from gpt_sovits.pipeline.synthesis import Spoken, speak_codes, speak_waves
 from gpt_sovits.pipeline.text import Sentence, end_marked, read_sentence, read_text
 from gpt_sovits.pipeline.voices import switch_voice
 from sovits.together import Together
@@ -216,8 +216,9 @@ class TTS:
                     request.cut_length,
                 )
                 said = self._said(request)
+                own = self._own(request, sentences)
         with clock("reference"):
-            prompt = Prompt(self._voice(request.reference, request.aux_references), said)
+            prompt = Prompt(self._voice(request.reference, request.aux_references), said, own)
         seed = secrets.randbelow(2**31) if request.seed < 0 else request.seed
         for warning in warnings:
             log.warning(warning)
@@ -252,8 +253,27 @@ class TTS:
             return None
         if words is not None:
             return read_sentence(self.parts, text, language, request.compat, words)
-        key = (self.parts.fingerprint, text, language, request.compat)
-        return self._sentences.get(key, lambda: read_sentence(self.parts, text, language, request.compat))
+        return self._read(text, language, request.compat)
+
+    def _own(self, request: Request, sentences: Sequence[Sentence]) -> dict[str, Said]:
+        """What the model continues by itself, in the languages of these sentences."""
+        if request.manner == "reference" or request.compat:
+            return {}
+        prompts = self.parts.prompts
+        if not prompts:
+            raise InputError(f"{self.parts.name} brings no prompt of its own: ask for the manner of the reference")
+        return {
+            language: Said(
+                self._read(prompts[language].text, language, False),
+                torch.tensor(prompts[language].codes, device=self.parts.device),
+            )
+            for language in dict.fromkeys(sentence.language for sentence in sentences)
+            if language in prompts
+        }
+
+    def _read(self, text: str, language: str, compat: bool) -> Sentence:
+        key = (self.parts.fingerprint, text, language, compat)
+        return self._sentences.get(key, lambda: read_sentence(self.parts, text, language, compat))
 
     def _voice(self, reference: Path, others: Sequence[Path]) -> Voice:
         key = (self.parts.fingerprint, *(_digest(path) for path in (reference, *others)))

@@ -36,6 +36,7 @@ def switch_voice(parts: Parts, voice: str | Path) -> Parts:
         name=manifest.name,
         languages=manifest.languages,
         prompt_silence=manifest.prompt_silence,
+        prompts=manifest.prompts,
         sampling=manifest.sampling,
         fingerprint=fingerprint(manifest, [*files, *(path for path in adapters.values() if path is not None)]),
     )

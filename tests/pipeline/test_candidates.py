@@ -14,8 +14,8 @@ from ar.reading import reading_costs
 from gpt_sovits.core.config import load_config
 from gpt_sovits.pipeline import TTS
 from gpt_sovits.pipeline.parts import load_parts
-from gpt_sovits.pipeline.prompt import read_voice
-from gpt_sovits.pipeline.synthesis import Prompt, stage_1_item
+from gpt_sovits.pipeline.prompt import Prompt, read_voice
+from gpt_sovits.pipeline.synthesis import stage_1_item
 from gpt_sovits.pipeline.text import read_text
 from sovits import Synthesizer, SynthesizerConfig
 from sovits.checkpoint import save_sovits

@@ -59,3 +59,13 @@ def test_loss_counts_real_frames_and_the_pitch_of_voiced_ones_alone() -> None:
     wrong[0, 0, 0] = 1.5
     assert pitch_loss(wrong, wanted, mask) == pytest.approx(1.0, abs=1e-5)
     torch.testing.assert_close(spoken_pitch(right)[..., :2], wanted[..., :2])
+
+
+def test_a_contour_as_a_whole_too_high_is_nearer_than_one_that_rises_wrongly() -> None:
+    rising = torch.stack((torch.linspace(0, 1, 12), torch.ones(12)))[None]
+    mask = torch.ones(1, 1, 12)
+    sure = torch.full((1, 12), 20.0)
+    high = torch.stack((rising[:, 0] + 0.25, sure), dim=1)
+    flat = torch.stack((torch.full((1, 12), 0.5), sure), dim=1)
+    assert pitch_loss(high, rising, mask) == pytest.approx(0.25, abs=1e-4)
+    assert (flat - rising)[:, 0].abs().mean() < 0.3 < pitch_loss(flat, rising, mask)
