@@ -30,7 +30,9 @@ def give_prompt(model: str | Path, clip: Path, text: str, language: str, device:
     told = read_sentence(parts, text, language).language
     if told != language:
         raise InputError(f"the text of the prompt is {told}, not {language}: {text!r}")
-    prompt = OwnPrompt(text=text, codes=tuple(read_voice(parts, clip).codes.tolist()))
+    codes = read_voice(parts, clip).codes
+    assert codes is not None
+    prompt = OwnPrompt(text=text, codes=tuple(codes.tolist()))
     manifest: BundleManifest = bundle.manifest.model_copy(
         update={"prompts": {**bundle.manifest.prompts, language: prompt}}
     )

@@ -22,8 +22,8 @@ SHORTEST, LONGEST = 3.0, 10.0
 class Voice:
     """One reference clip, with the auxiliary ones that share in its timbre."""
 
-    codes: Tensor
-    """[t] semantic codes of the reference, and of the silence the model wants after it."""
+    codes: Tensor | None
+    """[t] semantic codes of the reference, and of the silence the model wants after it; None: not asked for."""
     spectrograms: tuple[Tensor, ...]
     """[1, bins, f] of the reference, then of each auxiliary clip."""
     speakers: tuple[Tensor, ...] | None
@@ -52,13 +52,19 @@ class Prompt:
 
     def before(self, sentence: Sentence) -> Said | None:
         """What stage 1 continues with this one; None: it begins by itself."""
-        known = None if self.sentence is None else Said(self.sentence, self.voice.codes)
-        return self.own.get(sentence.language, known)
+        if sentence.language in self.own:
+            return self.own[sentence.language]
+        if self.sentence is None or self.voice.codes is None:
+            return None
+        return Said(self.sentence, self.voice.codes)
 
 
 @torch.inference_mode()
-def read_voice(parts: Parts, reference: Path, others: Sequence[Path] = ()) -> Voice:
+def read_voice(parts: Parts, reference: Path, others: Sequence[Path] = (), codes: bool = True) -> Voice:
     """Hear the reference clips.
+
+    Args:
+        codes: whether stage 1 may have to continue the reference; hearing what it says takes longer than its voice.
 
     Raises:
         AudioError: a clip cannot be read, or is silent.
@@ -75,7 +81,7 @@ def read_voice(parts: Parts, reference: Path, others: Sequence[Path] = ()) -> Vo
     if parts.synthesizer.config.speaker is not None:
         speakers = [_speaker(parts, wave, config.rate) for wave in waves]
     return Voice(
-        codes=_codes(parts, content),
+        codes=_codes(parts, content) if codes else None,
         spectrograms=tuple(spectrograms),
         speakers=None if speakers is None else tuple(speakers),
         style=parts.synthesizer.reference_style(spectrograms, speakers),

@@ -218,7 +218,8 @@ class TTS:
                 said = self._said(request)
                 own = self._own(request, sentences)
         with clock("reference"):
-            prompt = Prompt(self._voice(request.reference, request.aux_references), said, own)
+            continued = said is not None and any(sentence.language not in own for sentence in sentences)
+            prompt = Prompt(self._voice(request.reference, request.aux_references, continued), said, own)
         seed = secrets.randbelow(2**31) if request.seed < 0 else request.seed
         for warning in warnings:
             log.warning(warning)
@@ -275,9 +276,9 @@ class TTS:
         key = (self.parts.fingerprint, text, language, compat)
         return self._sentences.get(key, lambda: read_sentence(self.parts, text, language, compat))
 
-    def _voice(self, reference: Path, others: Sequence[Path]) -> Voice:
-        key = (self.parts.fingerprint, *(_digest(path) for path in (reference, *others)))
-        return self._voices.get(key, lambda: read_voice(self.parts, reference, others))
+    def _voice(self, reference: Path, others: Sequence[Path], codes: bool = True) -> Voice:
+        key = (self.parts.fingerprint, codes, *(_digest(path) for path in (reference, *others)))
+        return self._voices.get(key, lambda: read_voice(self.parts, reference, others, codes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,16 @@ def test_each_sentence_is_said_in_the_manner_of_its_language(folder: Path, ben: 
     assert own.codes[0] != usual.codes[0] and own.codes[1] == usual.codes[1]
 
 
+def test_nobody_listens_to_what_the_reference_says_where_it_is_not_continued(
+    folder: Path, ben: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tts = TTS(folder, "cpu")
+    monkeypatch.setattr(tts.parts.hubert, "forward", lambda *_: pytest.fail("the content encoder was asked"))
+    assert tts.speak(TEXT, reference=ben, reference_text=SAID, language="en", manner="model", **QUICK).codes
+    with pytest.raises(pytest.fail.Exception, match="was asked"):
+        tts.speak(TEXT, reference=ben, reference_text=SAID, language="en", **QUICK)
+
+
 def test_a_stream_has_the_same_manner(folder: Path, ada: Path, ben: Path) -> None:
     tts = TTS(folder, "cpu")
     waves = [
