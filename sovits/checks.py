@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gpt_sovits.core.errors import InputError
 from sovits.config import SynthesizerConfig
@@ -34,3 +34,10 @@ def check_sentence(
         raise InputError(f"speaker embeddings must be rows of {wanted} numbers")
     if not 0 < speed < float("inf"):
         raise InputError(f"speed must be above 0; got {speed}")
+
+
+def check_branch(branch: nn.Module | None, embedding: Tensor | None) -> None:
+    """A speaker embedding goes with a speaker branch, and only with one."""
+    if (embedding is None) != (branch is None):
+        has = "has a" if branch is not None else "has no"
+        raise ValueError(f"the model {has} speaker branch; give speaker embeddings exactly when it has one")

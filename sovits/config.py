@@ -167,6 +167,9 @@ class PitchConfig(Strict):
     high: float = 550.0
     level: bool = False
     """The style is told how high its references are on the whole, so that what is spoken is as high: `sovits.level`."""
+    level_gain: float = 1.0
+    """How many times its level a voice's pitch is told when speaking: codes carry some of the pitch of who says them,
+    and those of another voice pull it towards that one's."""
     blocks: int | None = None
     """ConvNeXt blocks of a predictor that also reads the phone said at each frame, for a model that follows the text;
     None: a smaller one that reads the joint features alone."""

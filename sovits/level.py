@@ -24,11 +24,24 @@ class PitchLevel(nn.Module):
         self.entry = nn.Conv1d(1, width, 1, bias=False)
         nn.init.zeros_(self.entry.weight)
 
-    def forward(self, spec: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Channels [b, width, 1] of linear magnitudes [b, bins, f]; `mask` [b, 1, f]."""
+    def forward(self, style: Tensor, spec: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Styles [b, width, 1] and, below, the level of their recordings: [b, width + 1, 1].
+
+        Args:
+            spec: linear magnitudes [b, bins, f].
+            mask: [b, 1, f].
+        """
         level = pitch_level(spec, mask, self.spectrogram, self.pitch)
-        entered: Tensor = self.entry(level[:, None, None].to(self.entry.weight))
-        return entered
+        return torch.cat((style, level[:, None, None].to(style)), dim=1)
+
+    def told(self, style: Tensor, spoken: bool = False) -> Tensor:
+        """What `forward` returns, as channels [b, width, 1] for those who listen to a style.
+
+        Args:
+            spoken: for the pitch, when speaking: see `PitchConfig.level_gain`.
+        """
+        entered: Tensor = self.entry(style[:, -1:])
+        return style[:, :-1] + (self.pitch.level_gain if spoken else 1.0) * entered
 
 
 @torch.no_grad()

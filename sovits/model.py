@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gpt_sovits.core.device import normal
 from gpt_sovits.core.errors import InputError
-from sovits.checks import check_sentence
+from sovits.checks import check_branch, check_sentence
 from sovits.config import SynthesizerConfig
 from sovits.coupling import Flow
 from sovits.following import TextFollower
@@ -240,7 +240,7 @@ class Synthesizer(nn.Module):
         if not self.trainable:
             raise ValueError("this model was loaded without its posterior encoder, which training needs")
         mask = length_mask(spec_lengths, spec.shape[-1]).to(spec.dtype)
-        style = self._style(spec, mask, speaker)
+        style = self._told(self._style(spec, mask, speaker))
         z = posterior_mean = posterior_log = None
         if self.posterior is not None:
             # The posterior sees the style without training it: the style is to serve the speaking path.
@@ -290,12 +290,13 @@ class Synthesizer(nn.Module):
 
     def _style(self, spec: Tensor, mask: Tensor | None, embedding: Tensor | None) -> Tensor:
         style: Tensor = self.style(spec, mask)
-        if (embedding is None) != (self.speaker is None):
-            has = "has a" if self.speaker is not None else "has no"
-            raise ValueError(f"the model {has} speaker branch; give speaker embeddings exactly when it has one")
+        check_branch(self.speaker, embedding)
         if self.speaker is not None:
             style = self.speaker(style, embedding)
-        return style if self.level is None else style + self.level(spec, mask)
+        return style if self.level is None else self.level(style, spec, mask)
+
+    def _told(self, style: Tensor, spoken: bool = False) -> Tensor:
+        return style if self.level is None else self.level.told(style, spoken)
 
     def features(
         self,
@@ -324,7 +325,7 @@ class Synthesizer(nn.Module):
             mask = length_mask(FRAMES_PER_CODE * code_lengths, content.shape[-1]).to(content.dtype)
         if phone_lengths is not None:
             text_mask = length_mask(phone_lengths, phones.shape[-1]).to(content.dtype)
-        return self._joint(content, mask, phones, text_mask, style, places), mask
+        return self._joint(content, mask, phones, text_mask, self._told(style), places), mask
 
     def _joint(
         self, content: Tensor, mask: Tensor, phones: Tensor, text_mask: Tensor, style: Tensor, places: Tensor | None
@@ -360,13 +361,12 @@ class Synthesizer(nn.Module):
             scale: spread of the prior.
             padded: some rows are shorter than others; without it the generator need not look at the mask.
         """
+        pitch = None if self.pitch is None else spoken_pitch(self.pitch(features, mask, self._told(style, True))) * mask
+        style = self._told(style)
         mean, log_deviation = self.prior.distribution(features, mask)
         z = mean if self.config.posterior is None else mean + noise * log_deviation.exp() * scale
         latent = self.flow.reverse(z, mask, style) * mask
         inside = mask if padded else None
-        if self.pitch is None:
-            return self.generator(latent, style, inside)[:, 0].float()
-        pitch = spoken_pitch(self.pitch(features, mask, style)) * mask
         return self.generator(latent, style, inside, pitch)[:, 0].float()
 
     def _speak(

@@ -145,7 +145,7 @@ class Together:
             phones=numbers(rows, phones),
             phone_lengths=numbers(rows),
             places=numbers(rows, codes),
-            style=torch.zeros(1, model.config.style.width, 1).to(like),
+            style=torch.zeros(1, model.config.style.width + (model.level is not None), 1).to(like),
             noise=torch.zeros(rows, model.config.inter, FRAMES_PER_CODE * codes).to(like),
             scale=torch.zeros(()).to(like),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -61,12 +62,36 @@ def test_the_style_learns_it_and_begins_without() -> None:
     model = Synthesizer(load_config(SynthesizerConfig, "debug/s2", told)).eval()
     model.load_state_dict(plain.state_dict(), strict=False)
     references = [spectrogram(voiced(f)[None], FRAMING) for f in (100.0, 300.0)]
-    torch.testing.assert_close(model.reference_style(references), plain.reference_style(references))
     assert model.level is not None
+    torch.testing.assert_close(model.level.told(model.reference_style(references)), plain.reference_style(references))
     torch.nn.init.ones_(model.level.entry.weight)
-    low, high = (model.reference_style([r]) - plain.reference_style([r]) for r in references)
+    low, high = (model.level.told(model.reference_style([r])) - plain.reference_style([r]) for r in references)
     torch.testing.assert_close(high - low, torch.full_like(low, math.log(3) / SPREAD), rtol=0.02, atol=0)
 
     task = a_task(WEIGHTS, "generator.pitch={bins: 16, level: true}")
     run(task, 3, spec=torch.cat(references)[..., :FRAMES])
     assert task.model.level is not None and task.model.level.entry.weight.any()
+
+
+def test_a_gain_moves_the_pitch_that_is_told_and_nothing_else() -> None:
+    """Of two voices of one timbre it tells the pitches further apart; what the latent is stays."""
+    torch.manual_seed(0)
+    model = Synthesizer(
+        load_config(SynthesizerConfig, "debug/s2", [*CHANGES, "generator.pitch={bins: 16, level: true}"])
+    )
+    assert model.level is not None and model.pitch is not None
+    torch.nn.init.ones_(model.level.entry.weight)
+    more = copy.deepcopy(model)
+    assert more.level is not None
+    more.level.pitch = more.level.pitch.model_copy(update={"level_gain": 3.0})
+    given: dict[str, list[torch.Tensor]] = {"pitch": [], "latent": [], "style": []}
+    for each in (model.eval(), more.eval()):
+        each.pitch.register_forward_pre_hook(lambda _, inputs: given["pitch"].append(inputs[2]))
+        each.generator.register_forward_pre_hook(lambda _, inputs: given["latent"].append(inputs[0]))
+        each.generator.register_forward_pre_hook(lambda _, inputs: given["style"].append(inputs[1]))
+        reference = spectrogram(voiced(300.0)[None], FRAMING)
+        each.decode_batch(torch.arange(6)[None], torch.arange(3)[None], [reference])
+    once, thrice = given["pitch"]
+    level = pitch_level(spectrogram(voiced(300.0)[None], FRAMING), None, FRAMING, CONFIG)
+    torch.testing.assert_close(thrice - once, (2 * level).expand_as(once[..., 0])[..., None])
+    assert torch.equal(*given["latent"]) and torch.equal(*given["style"])
