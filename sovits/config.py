@@ -68,6 +68,9 @@ class StyleConfig(Strict):
     kernel: int = 5
     heads: int = 2
     dropout: float = 0.1
+    gain: float | None = None
+    """How much further than it is from the average voice of the training a voice is taken to be when speaking: what a
+    small network tells of a voice it has not met lies too near to the average. None: as it is."""
 
 
 class IstftHead(Strict):

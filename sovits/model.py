@@ -93,7 +93,7 @@ class Synthesizer(nn.Module):
         like = self.prior.exit.weight
         pairs = zip(references, embeddings, strict=True)
         styles = [self._style(r.to(like), None, None if e is None else e.to(like)) for r, e in pairs]
-        return torch.stack(styles).mean(0)
+        return self.style.exaggerated(torch.stack(styles).mean(0))
 
     def decode(
         self,
@@ -240,7 +240,7 @@ class Synthesizer(nn.Module):
         if not self.trainable:
             raise ValueError("this model was loaded without its posterior encoder, which training needs")
         mask = length_mask(spec_lengths, spec.shape[-1]).to(spec.dtype)
-        style = self._told(self._style(spec, mask, speaker))
+        style = self._told(self.style.noted(self._style(spec, mask, speaker)))
         z = posterior_mean = posterior_log = None
         if self.posterior is not None:
             # The posterior sees the style without training it: the style is to serve the speaking path.

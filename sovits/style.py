@@ -8,6 +8,9 @@ from torch.nn import functional as F
 
 from sovits.config import StyleConfig
 
+NOTED = 0.01
+"""Share of a batch in the average voice."""
+
 
 class GatedConv(nn.Module):
     """Residual gated linear unit along time."""
@@ -46,6 +49,8 @@ class StyleAttention(nn.Module):
 class StyleEncoder(nn.Module):
     """One style vector for one recording."""
 
+    average: Tensor
+
     def __init__(self, config: StyleConfig) -> None:
         super().__init__()
         self.bins = config.bins
@@ -56,6 +61,23 @@ class StyleEncoder(nn.Module):
         self.attention = StyleAttention(width, config.heads, config.dropout)
         self.project = nn.Linear(width, config.width)
         self.dropout = nn.Dropout(config.dropout)
+        self.gain = config.gain
+        if config.gain is not None:
+            self.register_buffer("average", torch.zeros(config.width, 1))
+
+    def noted(self, style: Tensor) -> Tensor:
+        """The styles of a batch [b, width or more, 1], which in training enter the average voice."""
+        if self.training and self.gain is not None:
+            self.average.lerp_(style.detach().mean(0)[: len(self.average)].to(self.average), NOTED)
+        return style
+
+    def exaggerated(self, style: Tensor) -> Tensor:
+        """A style to speak with [b, width or more, 1]; what is below the style proper stays."""
+        if self.gain is None:
+            return style
+        own = style[:, : len(self.average)]
+        average = self.average.to(own)
+        return torch.cat((average + self.gain * (own - average), style[:, len(average) :]), dim=1)
 
     def forward(self, spec: Tensor, mask: Tensor | None = None) -> Tensor:
         """Style [b, width, 1] of a linear magnitude spectrogram [b, bins or more, f]; `mask` [b, 1, f].
