@@ -29,8 +29,11 @@ class FastGenerator(nn.Module):
         self.dtype = dtype
         self.inner = _narrow(generator, dtype)
 
-    def forward(self, z: Tensor, style: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1]; see `Generator`."""
+    def forward(self, z: Tensor, style: Tensor, mask: Tensor | None = None, pitch: None = None) -> Tensor:
+        """Samples [b, 1, f * hop] of a latent [b, c, f] in the style [b, s, 1]; see `Generator`.
+
+        Those that are told the pitch end in a vocoder, and stay as they are but for that.
+        """
         x = z[:, :, None].to(self.dtype, memory_format=torch.channels_last)
         flat = None if mask is None else mask[:, :, None].to(self.dtype)
         wave: Tensor = self.inner(x, style[:, :, None].to(self.dtype), flat)

@@ -59,6 +59,7 @@ class PriorEncoder(nn.Module):
     def __init__(self, config: SynthesizerConfig) -> None:
         super().__init__()
         prior, hidden = config.prior, config.hidden
+        self.hidden = hidden
         self.content = nn.Conv1d(config.quantizer.width, hidden, 1)
         self.said = nn.Conv1d(hidden, hidden, 1) if config.follow_text else None
         self.content_encoder = Encoder(hidden, prior.content_layers, prior)
@@ -100,7 +101,7 @@ class PriorEncoder(nn.Module):
 
     def distribution(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log deviation, each [b, inter, f]; of more channels than it makes itself it reads its own."""
-        mean, log_deviation = (self.exit(features[:, : self.exit.in_channels]) * mask).chunk(2, dim=1)
+        mean, log_deviation = (self.exit(features[:, : self.hidden]) * mask).chunk(2, dim=1)
         return mean, log_deviation
 
 
