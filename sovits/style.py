@@ -66,8 +66,11 @@ class StyleEncoder(nn.Module):
             self.register_buffer("average", torch.zeros(config.width, 1))
 
     def noted(self, style: Tensor) -> Tensor:
-        """The styles of a batch [b, width or more, 1], which in training enter the average voice."""
-        if self.training and self.gain is not None:
+        """The styles of a batch [b, width or more, 1], which enter the average voice where styles are being taught.
+
+        An adapter's training leaves it, so that the adapter beside its base is the same voice as merged.
+        """
+        if self.training and self.gain is not None and self.project.weight.requires_grad:
             self.average.lerp_(style.detach().mean(0)[: len(self.average)].to(self.average), NOTED)
         return style
 

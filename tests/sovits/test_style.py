@@ -45,6 +45,10 @@ def test_the_average_is_of_the_voices_of_the_training() -> None:
         wanted.lerp_(style.mean(0)[:-1], 0.01)
     assert len(met) >= 3
     torch.testing.assert_close(task.model.style.average, wanted)
+    still = a_task(WEIGHTS, LEVELLED, GAINED)
+    still.model.style.requires_grad_(False)
+    run(still, 2)
+    assert not still.model.style.average.any()
     plain = a_task(WEIGHTS, LEVELLED)
     run(plain, 3)
     torch.testing.assert_close(task.model.generator.entry.weight, plain.model.generator.entry.weight)
