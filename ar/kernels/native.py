@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ar.model import Prefix, Text2SemanticDecoder
 
 Precision = Literal["float32", "bfloat16", "int8"]
-LANES, PANELS = 16, 4
 KINDS: dict[Precision, int] = {"float32": 0, "bfloat16": 1, "int8": 2}
 
 
@@ -80,7 +79,8 @@ class NativeStep:
         if config.head_width > 512:
             raise NotAvailable(f"heads are {config.head_width} wide; at most 512 are provided for")
         self._library = built
-        self._library.scratch_size.restype = c_int64
+        for function in ("scratch_size", "lanes", "panels"):
+            getattr(built, function).restype = c_int64
         self.precision = precision
         self.cache_dtype = torch.float32 if precision == "float32" else torch.bfloat16
         self.codes = config.codes
@@ -152,7 +152,8 @@ class NativeStep:
 
     def _matrix(self, linear: nn.Linear, precision: Precision) -> _Matrix:
         n, k = linear.weight.shape
-        padded = -(-n // (LANES * PANELS)) * LANES * PANELS
+        lanes, at_once = self._library.lanes(), self._library.lanes() * self._library.panels()
+        padded = -(-n // at_once) * at_once
         weight = torch.zeros(padded, k)
         weight[:n] = linear.weight.detach().float().cpu()
         bias = None
@@ -163,7 +164,7 @@ class NativeStep:
             weight, scale = quantise(weight)
             total = weight.sum(1, dtype=torch.int32)
         group = {"float32": 1, "bfloat16": 2, "int8": 4}[precision]
-        panels = weight.view(padded // LANES, LANES, k // group, group).transpose(1, 2)
+        panels = weight.view(padded // lanes, lanes, k // group, group).transpose(1, 2)
         stored = panels.to(torch.bfloat16) if precision == "bfloat16" else panels
         address = self._address(stored.contiguous())
         others = (None if value is None else self._address(value) for value in (scale, total, bias))

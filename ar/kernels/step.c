@@ -4,10 +4,10 @@
    many there are: accumulation runs over k in order, one lane per output, and attention of a row covers exactly its
    own slots. A row therefore gets bit for bit what it gets alone, and empty slots are never read.
 
-   Matrices are packed in panels of 16 outputs:
-     kind 0  float    [n/16][k][16]
-     kind 1  bfloat16 [n/16][k/2][16][2], products and sums in float
-     kind 2  int8     [n/16][k/4][16][4], with a scale per output; inputs become 8 bits with a scale per row
+   Matrices are packed in panels of L outputs, as many as a register of the processor holds:
+     kind 0  float    [n/L][k][L]
+     kind 1  bfloat16 [n/L][k/2][L][2], products and sums in float
+     kind 2  int8     [n/L][k/4][L][4], with a scale per output; inputs become 8 bits with a scale per row
    Keys and values are [layer][row][head][slot][d], float or bfloat16. */
 #include <math.h>
 #include <stdint.h>
@@ -19,10 +19,24 @@
 #include <immintrin.h>
 #endif
 
+/* Lanes of a register, and panels at a time: sums of 4 rows must stay in the 32 or 16 registers there are. Vectors longer
+   than a register live in memory, which makes a step ten times as slow. */
+#if defined(__AVX512F__)
 #define L 16
-typedef float vf __attribute__((vector_size(64), aligned(4)));
-typedef int32_t vi __attribute__((vector_size(64), aligned(4)));
-typedef uint32_t vu __attribute__((vector_size(64), aligned(4)));
+#define PANELS 4
+#elif defined(__AVX__)
+#define L 8
+#define PANELS 2
+#elif defined(__x86_64__)
+#define L 4
+#define PANELS 2
+#else
+#define L 4
+#define PANELS 4
+#endif
+typedef float vf __attribute__((vector_size(4 * L), aligned(4)));
+typedef int32_t vi __attribute__((vector_size(4 * L), aligned(4)));
+typedef uint32_t vu __attribute__((vector_size(4 * L), aligned(4)));
 
 typedef struct {
   int64_t n, k, kind;
@@ -137,11 +151,10 @@ static inline vi dot4(vi acc, int32_t four, vi w) {
 #endif
 }
 
-TILE(1, 4)
-TILE(2, 4)
-TILE(4, 4)
+TILE(1, PANELS)
+TILE(2, PANELS)
+TILE(4, PANELS)
 #define MOST 4
-#define PANELS 4
 
 static void finish(const Matrix *m, const vf *acc, int64_t r, int64_t panel, int count, const Quant *quant,
                    int relu, float *y) {
@@ -158,7 +171,7 @@ static void finish(const Matrix *m, const vf *acc, int64_t r, int64_t panel, int
   }
 }
 
-/* y[rows][n] = x[rows][k] W^T + b, the panels that fall to thread `me` of `team`; panels are padded to fours */
+/* y[rows][n] = x[rows][k] W^T + b, the panels that fall to thread `me` of `team`; panels are padded to whole groups */
 static void multiply(const Matrix *m, int64_t rows, const float *x, const Room *room, int relu, float *y, int me,
                      int team) {
   int64_t groups = (m->n + PANELS * L - 1) / (PANELS * L), all = (m->n + L - 1) / L;
@@ -212,21 +225,32 @@ static void add_norm(float *x, const float *y, const float *w, const float *b, f
 }
 
 /* ---- attention of one head of one row over slots 0 to end ---- */
-#define FOLD(a, b, s)                                                                                              \
-  (s == 8   ? __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +              \
-                __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)        \
-   : s == 4 ? __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +            \
-                __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)          \
-   : s == 2 ? __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29) +            \
-                __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31)          \
-            : __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +           \
-                __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31))
+#define FOLD(a, b, low, high) (__builtin_shufflevector(a, b, low) + __builtin_shufflevector(a, b, high))
+#define HALF(...) __VA_ARGS__
 /* Lane i of the result: the sum over the lanes of v[i]. */
 static inline vf sums(vf *v) {
-  for (int i = 0; i < 8; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 8);
-  for (int i = 0; i < 4; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 4);
-  for (int i = 0; i < 2; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 2);
-  return FOLD(v[0], v[1], 1);
+#if L == 16
+  for (int i = 0; i < 8; i++)
+    v[i] = FOLD(v[2 * i], v[2 * i + 1], HALF(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+                HALF(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
+  for (int i = 0; i < 4; i++)
+    v[i] = FOLD(v[2 * i], v[2 * i + 1], HALF(0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),
+                HALF(4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31));
+  for (int i = 0; i < 2; i++)
+    v[i] = FOLD(v[2 * i], v[2 * i + 1], HALF(0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29),
+                HALF(2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31));
+  return FOLD(v[0], v[1], HALF(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+              HALF(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31));
+#elif L == 8
+  for (int i = 0; i < 4; i++)
+    v[i] = FOLD(v[2 * i], v[2 * i + 1], HALF(0, 1, 2, 3, 8, 9, 10, 11), HALF(4, 5, 6, 7, 12, 13, 14, 15));
+  for (int i = 0; i < 2; i++)
+    v[i] = FOLD(v[2 * i], v[2 * i + 1], HALF(0, 1, 4, 5, 8, 9, 12, 13), HALF(2, 3, 6, 7, 10, 11, 14, 15));
+  return FOLD(v[0], v[1], HALF(0, 2, 4, 6, 8, 10, 12, 14), HALF(1, 3, 5, 7, 9, 11, 13, 15));
+#else
+  for (int i = 0; i < 2; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], HALF(0, 1, 4, 5), HALF(2, 3, 6, 7));
+  return FOLD(v[0], v[1], HALF(0, 2, 4, 6), HALF(1, 3, 5, 7));
+#endif
 }
 
 /* BLOCK values of a head at a time, in whatever order PART brings them as two vectors; q is in the same order. */
@@ -301,16 +325,16 @@ static inline vf sums(vf *v) {
       out[j] = a * share;                                                                                           \
     }                                                                                                               \
   }
-#define MOST_BLOCKS 16
-/* 32 floats as two halves */
+#define MOST_BLOCKS (512 / (2 * L))
+/* 2 L floats as two halves */
 #define FLOATS(p, x, y) (x = load(p), y = load((p) + L))
-/* 32 bfloat16 as those in even places and those in odd ones, which needs no shuffle */
+/* 2 L bfloat16 as those in even places and those in odd ones, which needs no shuffle */
 #define HALVES(p, x, y)                         \
   do {                                          \
     vu both = *(const vu *)(p);                 \
     x = (vf)(both << 16), y = (vf)(both & 0xffff0000u); \
   } while (0)
-static inline void halves(int back, float *p, vf *two) { memcpy(back ? (void *)p : two, back ? (void *)two : p, 128); }
+static inline void halves(int back, float *p, vf *two) { memcpy(back ? (void *)p : two, back ? (void *)two : p, 2 * sizeof(vf)); }
 static inline void by_parity(int back, float *p, vf *two) {
   for (int i = 0; i < L; i++)
     for (int odd = 0; odd < 2; odd++)
@@ -393,6 +417,10 @@ static void run(const Net *net, const Call *call, Room room, int64_t slots, int 
   }
   multiply(&net->head, call->rows, room.x, &room, 0, call->logits, me, team);
 }
+
+/* How matrices are to be packed. */
+int64_t lanes(void) { return L; }
+int64_t panels(void) { return PANELS; }
 
 /* Floats of scratch that `decode_step` needs. */
 int64_t scratch_size(const Net *net, int64_t rows, int64_t slots, int64_t threads) {

@@ -68,7 +68,7 @@ def load_parts(
     Args:
         dtype: number format of the two stages; auto: half precision on a CUDA device, float32 elsewhere.
         precision: of the hot loops of float32 stages on a CPU: bfloat16 for both, or int8 for stage 1 and bfloat16 for
-            stage 2. A published vocoder is computed in bfloat16 in any case, where the processor multiplies in it.
+            stage 2 where the processor multiplies in it. A published vocoder is then computed in it in any case.
 
     Raises:
         CheckpointError: a part is missing, damaged, or does not fit the others.

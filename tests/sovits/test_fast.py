@@ -35,9 +35,19 @@ def test_bfloat16_is_close() -> None:
     model = _model(resource("configs", "model", "v2.yaml")).fuse()
     codes, phones, reference = torch.arange(6), torch.arange(5), torch.rand(1025, 30)
     expected = model.decode(codes, phones, [reference], seed=0)
-    assert prepare(model) and not isinstance(model.generator, Generator)
+    model.generator = FastGenerator(model.generator, torch.bfloat16)
     error = model.decode(codes, phones, [reference], seed=0) - expected
     assert error.square().mean() < 1e-3 * expected.square().mean()
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_bfloat16_is_taken_where_the_processor_multiplies_in_it(able: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere it is emulated, fifty times as slow."""
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: able, raising=False)
+    model = _model(resource("configs", "model", "v2.yaml")).fuse()
+    assert prepare(model) and isinstance(model.generator, FastGenerator)
+    assert model.generator.dtype == (torch.bfloat16 if able else torch.float32)
     assert not prepare(model)
 
 
