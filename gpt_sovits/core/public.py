@@ -40,7 +40,8 @@ def is_ours(path: str | Path) -> bool:
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
-            return size < path.stat().st_size and f'"format": "{FORMAT}"'.encode() in file.read(min(size, 1 << 20))
+            head = file.read(min(size, 1 << 20)).replace(b'": "', b'":"')  # other programs write it without the space
+            return size < path.stat().st_size and f'"format":"{FORMAT}"'.encode() in head
     except OSError:
         return False
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from gpt_sovits.core.config import Strict
 from gpt_sovits.core.errors import CheckpointError
+from gpt_sovits.core.public import is_ours
 
 CONFIG = {"width": 3, "name": "中", "rates": [1, 2]}
 
@@ -48,6 +50,18 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 def test_any_safetensors_reader_reads_it(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "a.safetensors", "s1", CONFIG, tensors())
     assert load_file(tmp_path / "a.safetensors").keys() == tensors().keys()
+
+
+def test_a_file_that_another_program_wrote_again_is_still_ours(tmp_path: Path) -> None:
+    """The safetensors library writes its header without spaces."""
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, "s1", CONFIG, tensors())
+    with safe_open(path, framework="pt") as f:
+        metadata = f.metadata()
+    save_file(load_file(path), tmp_path / "b.safetensors", metadata)
+    assert is_ours(path) and is_ours(tmp_path / "b.safetensors")
+    save_file(load_file(path), tmp_path / "c.safetensors", {"format": "pt"})
+    assert not is_ours(tmp_path / "c.safetensors")
 
 
 def test_a_config_class_is_kept_as_plain_values(tmp_path: Path) -> None:
