@@ -96,6 +96,9 @@ class JoinConfig(Strict):
     """Utterances put before one."""
     strangers: float = Field(default=0.0, ge=0, le=1)
     """Share of them that may be of any speaker, in any language."""
+    own: float = Field(default=0.0, ge=0, le=1)
+    """Share of the listed utterances that stand after the model's own prompt of their language in place of all that:
+    what it continues when it speaks in its own manner. The prompt's codes are not learned."""
     longest: float = Field(default=17.0, gt=0)
     """Seconds a joined utterance may last."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,8 @@ class Utterance:
     phones: list[int]
     codes: list[int]
     bert: Path | None = None
+    given: int = 0
+    """So many of the first codes are not learned."""
 
     @property
     def seconds(self) -> float:
@@ -109,20 +111,25 @@ class Text2SemanticDataset(Dataset[Utterance]):
     """Utterances, repeated when they are few."""
 
     def __init__(
-        self, utterances: Sequence[Utterance], repeat_below: int = 0, join: JoinConfig | None = None, seed: int = 0
+        self,
+        utterances: Sequence[Utterance],
+        repeat_below: int = 0,
+        join: JoinConfig | None = None,
+        seed: int = 0,
+        prompts: Mapping[str, Utterance] | None = None,
     ) -> None:
         self.epoch = 0
         self.utterances = list(utterances)
         if len(self.utterances) < repeat_below:
             self.utterances *= max(2, repeat_below // len(self.utterances))
-        self.joiner = self._joiner(join, seed)
+        self.joiner = self._joiner(join, seed, prompts)
 
-    def _joiner(self, join: JoinConfig | None, seed: int) -> Joiner | None:
+    def _joiner(self, join: JoinConfig | None, seed: int, prompts: Mapping[str, Utterance] | None) -> Joiner | None:
         if join is None:
             return None
         from ar.join import Joiner
 
-        return Joiner(self.utterances, join, seed)
+        return Joiner(self.utterances, join, seed, prompts)
 
     def set_epoch(self, epoch: int) -> None:
         """Move on to the next epoch's joins."""
@@ -154,6 +161,7 @@ class Collate:
             codes=pad_sequence([torch.tensor(i.codes) for i in items], batch_first=True, padding_value=CODE_PAD),
             code_lengths=torch.tensor([len(item.codes) for item in items]),
             bert=self._bert(items),
+            given=torch.tensor([item.given for item in items]) if any(item.given for item in items) else None,
             names=tuple(item.name for item in items),
         )
 
@@ -181,6 +189,7 @@ class Text2SemanticDataModule(pl.LightningDataModule):
         root: the prepared folder.
         bert_width: that of the model's config; None: it reads no BERT features.
         symbols: phone symbols in id order; None: the table named by the config.
+        prompts: see `Joiner`.
     """
 
     def __init__(
@@ -189,12 +198,14 @@ class Text2SemanticDataModule(pl.LightningDataModule):
         config: Text2SemanticDataConfig,
         bert_width: int | None = None,
         symbols: Sequence[str] | None = None,
+        prompts: Mapping[str, Utterance] | None = None,
     ) -> None:
         super().__init__()
         self.store = FeatureStore(root)
         self.config = config
         self.collate = Collate(bert_width)
         self.symbols = symbols
+        self.prompts = prompts
         self.train: Text2SemanticDataset | None = None
         self.held_out: Text2SemanticDataset | None = None
         self.left_out: dict[str, str] = {}
@@ -216,7 +227,8 @@ class Text2SemanticDataModule(pl.LightningDataModule):
             chosen = random.Random(self.config.seed).sample(range(len(kept)), self.config.hold_out)  # noqa: S311
             held = [kept[index] for index in sorted(chosen)]
             kept = [utterance for index, utterance in enumerate(kept) if index not in set(chosen)]
-        self.train = Text2SemanticDataset(kept, self.config.repeat_below, self.config.join, self.config.seed)
+        repeat_below, join = self.config.repeat_below, self.config.join
+        self.train = Text2SemanticDataset(kept, repeat_below, join, self.config.seed, self.prompts)
         self.held_out = Text2SemanticDataset(held)
 
     @property

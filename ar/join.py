@@ -7,7 +7,7 @@ from nothing on single sentences has never seen a sentence end in the middle, no
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ar.config import JoinConfig
@@ -18,18 +18,31 @@ from gpt_sovits.core.errors import ConfigError
 class Joiner:
     """Puts another utterance of the same speaker before some of them; what it does is a function of seed and epoch.
 
+    Args:
+        prompts: what the model continues when it speaks in its own manner, by language.
+
     Raises:
         ConfigError: the list of speakers is missing, or an utterance has BERT features, which are not joined.
     """
 
-    def __init__(self, utterances: Sequence[Utterance], config: JoinConfig, seed: int) -> None:
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        config: JoinConfig,
+        seed: int,
+        prompts: Mapping[str, Utterance] | None = None,
+    ) -> None:
         if config.speakers is None:
             raise ConfigError("joined utterances need to know who speaks: --set data.join.speakers=LIST")
-        speakers = read_speakers(config.speakers)
+        listed = read_speakers(config.speakers)
         if any(u.bert is not None for u in utterances):
             raise ConfigError("data.join is for models that read no BERT features: leave it out for this folder")
+        self.prompts = {} if prompts is None else prompts
+        if config.own and not self.prompts:
+            raise ConfigError("data.join.own is for models that bring prompts of their own: set it to 0 for this one")
         self.utterances, self.config, self.seed = utterances, config, seed
-        self.speaker = [speakers.get(u.name) for u in utterances]
+        self.speaker = [listed.get(u.name, (None, ""))[0] for u in utterances]
+        self.language = [listed.get(u.name, (None, ""))[1] for u in utterances]
         self.mates: dict[str, list[int]] = {}
         for index, speaker in enumerate(self.speaker):
             if speaker is not None:
@@ -42,6 +55,9 @@ class Joiner:
             return chosen
         source = random.Random(f"{self.seed}/{epoch}/{index}")  # noqa: S311 - an order, not a secret
         phones, codes = chosen.phones, chosen.codes
+        own = self.prompts.get(self.language[index])
+        if own is not None and source.random() < self.config.own:
+            return Utterance(chosen.name, own.phones + phones, own.codes + codes, given=len(own.codes))
         for _ in range(self.config.most):
             if source.random() >= self.config.chance:
                 break
@@ -57,11 +73,11 @@ class Joiner:
         return self.utterances[source.choice(self.mates[speaker])]
 
 
-def read_speakers(path: Path) -> dict[str, str]:
-    """Speaker of every recording name in a `path|speaker|language|text` list."""
+def read_speakers(path: Path) -> dict[str, tuple[str, str]]:
+    """Speaker and language of every recording name in a `path|speaker|language|text` list."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise ConfigError(f"data.join.speakers names {path}, which cannot be read: {error.strerror}") from error
-    fields = (line.split("|", 2) for line in lines)
-    return {Path(row[0]).name: row[1] for row in fields if len(row) == 3}
+    fields = (line.split("|", 3) for line in lines)
+    return {Path(row[0]).name: (row[1], row[2].lower()) for row in fields if len(row) == 4}

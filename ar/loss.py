@@ -33,6 +33,7 @@ class Batch:
         codes: [b, t].
         code_lengths: [b].
         bert: [b, c, n], or None when no example has features or the model reads none.
+        given: so many of the first codes [b] are read and not learned; None: all are learned.
         rejected: the same texts with codes that are worse, where a training has such pairs.
         names: of the utterances.
         whole: None: this is all of it.
@@ -43,6 +44,7 @@ class Batch:
     codes: Tensor
     code_lengths: Tensor
     bert: Tensor | None = None
+    given: Tensor | None = None
     rejected: Batch | None = None
     names: tuple[str, ...] = ()
     whole: Whole | None = None
@@ -55,6 +57,7 @@ class Batch:
             codes=self.codes.to(device),
             code_lengths=self.code_lengths.to(device),
             bert=None if self.bert is None else self.bert.to(device),
+            given=None if self.given is None else self.given.to(device),
             rejected=None if self.rejected is None else self.rejected.to(device),
         )
 
@@ -69,6 +72,7 @@ class Batch:
             self.codes[rows],
             self.code_lengths[rows],
             None if self.bert is None else self.bert[rows],
+            None if self.given is None else self.given[rows],
             None if self.rejected is None else self.rejected.part(rows, whole),
             self.names[rows],
             whole,
@@ -119,6 +123,8 @@ def teacher_forced(
     targets = F.pad(codes, (0, 1), value=eos)
     if not public:
         targets = targets.masked_fill(~filled(batch.code_lengths + 1, t + 1), IGNORE)
+    if batch.given is not None:
+        targets = targets.masked_fill(filled(batch.given, t + 1), IGNORE)
     return hidden, logits, targets
 
 
@@ -142,6 +148,7 @@ def dpo_loss(model: Text2SemanticDecoder, batch: Batch, rejected: Batch) -> Trai
 
     Args:
         batch: the real codes.
+        given: so many of the first codes [b] are read and not learned; None: all are learned.
         rejected: the same texts with damaged codes, see `damage`.
     """
     _, logits, targets = teacher_forced(model, batch)

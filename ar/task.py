@@ -138,7 +138,8 @@ class Text2SemanticTask(pl.LightningModule):
         ends = (
             batch.codes.shape[1] * len(batch.codes) if self.model.config.mask == "public" else batch.code_lengths.sum()
         )
-        rows, targets = replicas.totals([len(batch.codes), len(batch.codes) + int(ends)], self.device)
+        learned = len(batch.codes) + int(ends) - (0 if batch.given is None else int(batch.given.sum()))
+        rows, targets = replicas.totals([len(batch.codes), learned], self.device)
         return Whole(int(rows), int(targets))
 
     def _loss(self, batch: Batch) -> TrainingOutput:

@@ -10,9 +10,10 @@ import torch
 from ar.attention import Layer
 from ar.config import Text2SemanticDataConfig, Text2SemanticTrainingConfig
 from ar.convert import load_text2semantic, save_text2semantic
-from ar.data import Text2SemanticDataModule
+from ar.data import Text2SemanticDataModule, Utterance
 from ar.task import Text2SemanticTask
-from gpt_sovits.core.bundle import find_model
+from feature_extractor.text import analyse
+from gpt_sovits.core.bundle import BundleManifest, find_model
 from gpt_sovits.train.blend import Blend
 from gpt_sovits.train.blocks import compile_blocks, recompute
 from gpt_sovits.train.bundle import install_adapter, install_part
@@ -59,7 +60,7 @@ def train_s1(
         heads = {"reading_layers": recipe.alignment.layers, "reading_head": recipe.alignment.head}
         network.config = network.config.model_copy(update=heads)
     settings = recipe.data.model_copy(update={"symbols": source.manifest.symbols})
-    data = _data(Path(experiment), settings, recipe.preferences, network.config.bert_width)
+    data = _data(Path(experiment), settings, recipe.preferences, network.config.bert_width, source.manifest)
     state = begin_s1(begin, network)
     tune(network, recipe, TARGETS, run.seed)
     blend = Blend(network, recipe.blend)
@@ -81,8 +82,16 @@ def train_s1(
 
 
 def _data(
-    root: Path, config: Text2SemanticDataConfig, pairs: Path | None, bert_width: int | None
+    root: Path, config: Text2SemanticDataConfig, pairs: Path | None, bert_width: int | None, manifest: BundleManifest
 ) -> Text2SemanticDataModule:
-    if pairs is None:
-        return Text2SemanticDataModule(root, config, bert_width)
-    return PreferenceDataModule(root, config, pairs, bert_width)
+    if pairs is not None:
+        return PreferenceDataModule(root, config, pairs, bert_width)
+    prompts = None
+    if config.join is not None and config.join.own:
+        prompts = {
+            language: Utterance(
+                language, analyse(prompt.text, language, symbols=manifest.symbols).ids, list(prompt.codes)
+            )
+            for language, prompt in manifest.prompts.items()
+        }
+    return Text2SemanticDataModule(root, config, bert_width, prompts=prompts)

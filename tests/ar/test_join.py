@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import pytest
+import torch
 
-from ar.config import JoinConfig
-from ar.data import Text2SemanticDataset, Utterance
+from ar import Batch, Text2SemanticDecoder
+from ar.config import JoinConfig, Text2SemanticTrainingConfig
+from ar.data import Collate, Text2SemanticDataset, Utterance
 from ar.join import Joiner
+from ar.loss import IGNORE, teacher_forced, training_loss
 from ar.sampler import BucketSampler
+from ar.task import Text2SemanticTask
 from gpt_sovits.core.errors import ConfigError
 
 UTTERANCES = [Utterance(f"{k}.wav", [k] * 5, [100 + k] * 20) for k in range(6)]
@@ -85,3 +90,34 @@ def test_several_may_be_joined_and_strangers_among_them(listing: Path) -> None:
     assert any(len({phone % 2 for phone in u.phones}) == 2 for u in joined)
     for u in joined:
         assert [100 + p for p in u.phones[::5]] == u.codes[::20] and u.phones[-1] == int(u.name[0])
+
+
+def test_the_models_own_prompt_stands_before_those_of_its_language(listing: Path) -> None:
+    listing.write_text(listing.read_text(encoding="utf8").replace("4.wav|speaker0|en", "4.wav|speaker0|zh"))
+    own = {"en": Utterance("en", [90, 91], [900, 901, 902])}
+    config = JoinConfig(speakers=listing, chance=0.0, own=1.0)
+    dataset = Text2SemanticDataset(UTTERANCES, join=config, prompts=own)
+    for index in range(4):
+        assert dataset[index] == Utterance(f"{index}.wav", [90, 91, *[index] * 5], [900, 901, 902, *[100 + index] * 20],
+                                           given=3)  # fmt: skip
+    assert dataset[4] is UTTERANCES[4] and dataset[5] is UTTERANCES[5]
+    batch = Collate()([dataset[0], dataset[5]])
+    assert batch.given is not None and batch.given.tolist() == [3, 0]
+    assert Collate()([dataset[4], dataset[5]]).given is None
+    with pytest.raises(ConfigError, match=r"data\.join\.own"):
+        Joiner(UTTERANCES, config, seed=1)
+
+
+def test_what_is_given_is_read_and_not_learned(model: Text2SemanticDecoder, batch: Batch) -> None:
+    """The loss of the rest is what it is when all is learned."""
+    given = replace(batch, given=torch.tensor([4] * len(batch.codes)))
+    losses = []
+    for each in (batch, given):
+        _, logits, targets = teacher_forced(model, each)
+        losses.append(torch.nn.functional.cross_entropy(logits.mT, targets, ignore_index=IGNORE, reduction="none"))
+    assert torch.equal(losses[0][:, 4:], losses[1][:, 4:]) and losses[1][:, :4].eq(0).all() and losses[0].sum() > 0
+    output = training_loss(model, given)
+    assert int(output.count) == int(training_loss(model, batch).count) - 4 * len(batch.codes)
+    whole = Text2SemanticTask(model, Text2SemanticTrainingConfig())._whole(given)
+    assert whole.targets == int(output.count)
+    assert given.part(slice(0, 1), whole).given.tolist() == [4]
