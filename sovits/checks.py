@@ -41,3 +41,18 @@ def check_branch(branch: nn.Module | None, embedding: Tensor | None) -> None:
     if (embedding is None) != (branch is None):
         has = "has a" if branch is not None else "has no"
         raise ValueError(f"the model {has} speaker branch; give speaker embeddings exactly when it has one")
+
+
+def check_content(hubert: Tensor, width: int, shortest: int) -> None:
+    """Content features of one recording [1, width, `shortest` or more]."""
+    if hubert.ndim != 3 or hubert.shape[:2] != (1, width) or hubert.shape[2] < shortest:
+        raise InputError(f"content features must be [1, {width}, {shortest} or more]; got {list(hubert.shape)}")
+
+
+def check_frames(hubert: Tensor, made: int, wanted: int) -> None:
+    """Whether content features [b, c, f] make as many frames of codes as the spectrogram has."""
+    if made != wanted:
+        raise ValueError(
+            f"{hubert.shape[-1]} content frames do not match {wanted} spectrogram frames: "
+            "pad both to the same even number"
+        )

@@ -145,3 +145,16 @@ def _fit(head: MelVocoder, waves: Iterable[Tensor], rate: int, hear: Callable[[T
         square += x.T @ x
         product += x.T @ y[: len(x)].double()
     return torch.linalg.solve(square, product).float()
+
+
+def drawn_voices(rows: int, every: int, swapped: float, device: torch.device) -> Tensor:
+    """In whose voice each of the first `rows` of a batch of `every` is to be spoken [rows]: its own, or another's.
+
+    Args:
+        swapped: share of others.
+    """
+    own = torch.arange(rows, device=device)
+    if swapped == 0 or every == 1:
+        return own
+    other = (own + torch.randint(1, every, (), device=device)) % every
+    return torch.where(torch.rand(rows, device=device) < swapped, other, own)

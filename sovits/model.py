@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from gpt_sovits.core.device import normal
-from gpt_sovits.core.errors import InputError
-from sovits.checks import check_branch, check_sentence
+from sovits.checks import check_branch, check_content, check_frames, check_sentence
 from sovits.config import SynthesizerConfig
 from sovits.coupling import Flow
 from sovits.following import TextFollower
 from sovits.generator import Generator
 from sovits.level import PitchLevel
-from sovits.outputs import PriorOutput, TrainingOutput
+from sovits.outputs import PriorOutput, SpokenOutput, TrainingOutput
 from sovits.pitch import PitchReader, pitch_predictor, spoken_pitch
 from sovits.posterior import PosteriorEncoder
 from sovits.prior import PriorEncoder, change_speed, cross_fade
@@ -69,13 +68,7 @@ class Synthesizer(nn.Module):
 
     def encode(self, hubert: Tensor) -> Tensor:
         """Semantic codes [t] of the content features [1, c, f] of one recording; t is f // 2."""
-        if (
-            hubert.ndim != 3
-            or hubert.shape[:2] != (1, self.config.quantizer.width)
-            or hubert.shape[2] < FRAMES_PER_CODE
-        ):
-            wanted = f"[1, {self.config.quantizer.width}, {FRAMES_PER_CODE} or more]"
-            raise InputError(f"content features must be {wanted}; got {list(hubert.shape)}")
+        check_content(hubert, self.config.quantizer.width, FRAMES_PER_CODE)
         return self.encode_batch(hubert)[0]
 
     @torch.no_grad()
@@ -217,7 +210,7 @@ class Synthesizer(nn.Module):
         learn: Learned = "all",
         code_noise: float = 0.0,
         pitch: Tensor | None = None,
-        spoken_rows: int = 0,
+        voices: Tensor | None = None,
         heard: Tensor | None = None,
     ) -> TrainingOutput:
         """One training pass: reconstruct a random segment of each utterance.
@@ -234,13 +227,15 @@ class Synthesizer(nn.Module):
             learn: prior: make no wave; generator: leave out prior and flow.
             code_noise: chance that some codes are replaced by random ones, which only the text can tell.
             pitch: of the recordings [b, 2, f], for a generator that is told it.
-            spoken_rows: how many of the utterances to predict at the pitch that codes and voice tell, too.
+            voices: utterances [r] in whose voices the first r are to be spoken, too: at the pitch that codes and voice
+                tell, as when speaking.
             heard: codes [b, f // 2] that the prior reads in place of the recordings'.
         """
         if not self.trainable:
             raise ValueError("this model was loaded without its posterior encoder, which training needs")
         mask = length_mask(spec_lengths, spec.shape[-1]).to(spec.dtype)
-        style = self._told(self.style.noted(self._style(spec, mask, speaker)))
+        read = self.style.noted(self._style(spec, mask, speaker))
+        style = self._told(read)
         z = posterior_mean = posterior_log = None
         if self.posterior is not None:
             # The posterior sees the style without training it: the style is to serve the speaking path.
@@ -267,11 +262,12 @@ class Synthesizer(nn.Module):
             )
         wave = mel = spoken = None
         if z is None and prior is not None:  # a mel spectrogram is cheap enough to be taught on whole utterances
-            latent = self.flow.reverse(prior.mean, mask, style)
-            mel = self.generator.mel(latent, style, pitch)
-            if expected is not None and spoken_rows:
-                latent, styles, told = (x[:spoken_rows] for x in (latent, style, expected))
-                spoken = self.generator.mel(latent, styles, spoken_pitch(told))
+            mel = self.generator.mel(self.flow.reverse(prior.mean, mask, style), style, pitch)
+            if self.pitch is not None and voices is not None:
+                rows, of = slice(len(voices)), read[voices]
+                at = None if places is None else places[rows]
+                joint = (quantized[rows], mask[rows], phones[rows], text_mask[rows], self._told(of), at)
+                spoken = self._foretold(self._joint(*joint), mask[rows], of, read[rows], voices)
         elif z is not None and learn != "prior":
             wave = self.generator(slice_segments(z, first, self.config.segment), style)
         return TrainingOutput(
@@ -287,6 +283,15 @@ class Synthesizer(nn.Module):
             posterior_log=posterior_log,
             prior=prior,
         )
+
+    def _foretold(self, features: Tensor, mask: Tensor, style: Tensor, own: Tensor, voices: Tensor) -> SpokenOutput:
+        """What joint features [r, hidden, f] become in the styles [r, s, 1] of `voices`; `own` were the recordings'."""
+        assert self.pitch is not None
+        pitch = self.pitch(features, mask, self._told(style, True))
+        told = self._told(style)
+        latent = self.flow.reverse(self.prior.distribution(features, mask)[0], mask, told)
+        rise = style.new_zeros(len(voices)) if self.level is None else (style - own)[:, -1, 0].detach()
+        return SpokenOutput(self.generator.mel(latent, told, spoken_pitch(pitch)), pitch, voices, rise)
 
     def _style(self, spec: Tensor, mask: Tensor | None, embedding: Tensor | None) -> Tensor:
         style: Tensor = self.style(spec, mask)
@@ -391,9 +396,5 @@ class Synthesizer(nn.Module):
             quantized, codes, commitment = self.quantizer(self.content(hubert))
         quantized = quantized if heard is None else self.quantizer.decode(heard).to(quantized)
         quantized = quantized.repeat_interleave(FRAMES_PER_CODE, dim=-1)
-        if quantized.shape[-1] != frames:
-            raise ValueError(
-                f"{hubert.shape[-1]} content frames do not match {frames} spectrogram frames: "
-                "pad both to the same even number"
-            )
+        check_frames(hubert, quantized.shape[-1], frames)
         return quantized, codes, commitment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -19,6 +20,25 @@ class PriorOutput:
     """Quantizer loss, 0 when the quantizer is frozen."""
     quantized: Tensor
     """Code vectors, one per frame [b, c, f]."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenOutput:
+    """What the first utterances of a batch become when they are spoken, each in the voice of one of the batch."""
+
+    mel: Tensor
+    """[r, m, f]"""
+    pitch: Tensor
+    """[r, 2, f], told by codes, text and that voice."""
+    voices: Tensor
+    """Whose voice it is, by place in the batch [r]."""
+    rise: Tensor
+    """How much higher than the utterance's own that voice is [r], in log frequency as `sovits.pitch` counts."""
+
+    def wanted_pitch(self, recorded: Tensor) -> Tensor:
+        """What `pitch` should be: that of the batch's recordings [b, 2, f], as high as the voices are."""
+        value, voiced = recorded[: len(self.rise)].chunk(2, dim=1)
+        return torch.cat((value + self.rise[:, None, None] * voiced, voiced), dim=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +63,7 @@ class TrainingOutput:
     posterior_mean: Tensor | None
     posterior_log: Tensor | None
     prior: PriorOutput | None
-    spoken: Tensor | None = None
-    """`mel` of the first rows as it will be when speaking, at `pitch`; None: not asked for."""
+    spoken: SpokenOutput | None = None
+    """None: not asked for."""
     wanted: Tensor | None = None
     """What `mel` should be."""

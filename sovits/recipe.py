@@ -160,6 +160,10 @@ class SynthesizerTaskConfig(Strict):
     """Voice and content are listened to at the pitch that codes and voice tell, as when speaking, and not at that of
     the recording. The pitch then learns what a tone has to be to be understood, where the distance from the recording
     alone teaches it the middle of all that is likely."""
+    swapped: float = Field(default=0.0, ge=0, le=1)
+    """Share of the utterances listened to that are spoken in the voice of another one of their batch: that voice is
+    then to be heard, at its own level. Codes carry some of the voice they were heard in, and a network that has met
+    them with no other takes the voice from them; when speaking they are of somebody else. With `as_spoken`."""
     pieces: int = Field(default=1, gt=0)
     """Parts that a batch is computed in, one after the other: large batches in little memory (accumulation)."""
     weights: LossWeights = LossWeights()
@@ -185,6 +189,8 @@ class SynthesizerTrainingConfig(Tuning):
     def _whole(self) -> SynthesizerTrainingConfig:
         if self.task.alignment is not None and self.data.max_frames is not None:
             raise ValueError("task.alignment follows the text of whole utterances: set data.max_frames=null")
+        if self.task.swapped and not self.task.as_spoken:
+            raise ValueError("task.swapped listens to what is spoken in other voices: set task.as_spoken=true")
         if self.task.retold and not self.freeze_quantizer:
             raise ValueError("task.retold reads codes that stay what they are: set freeze_quantizer=true")
         return self

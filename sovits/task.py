@@ -25,7 +25,7 @@ from sovits.alignment import alignment_loss, watch_cross_attention
 from sovits.batch import Batch
 from sovits.descent import Descent
 from sovits.discriminator import Discriminator
-from sovits.listening import excerpt
+from sovits.listening import drawn_voices, excerpt
 from sovits.loss import (
     adversarial_loss,
     discriminator_loss,
@@ -191,7 +191,11 @@ class SynthesizerTask(Descent):
             losses["mel"] = weights.mel * masked_mel_loss(output.wanted, output.mel, output.mask)
             if output.pitch is not None and output.told_pitch is not None:
                 losses["pitch"] = weights.pitch * pitch_loss(output.pitch, output.told_pitch, output.mask)
-            losses.update(self._misheard(batch, output.mel if output.spoken is None else output.spoken, output))
+                if output.spoken is not None and self.config.swapped:
+                    spoken, wanted = output.spoken, output.spoken.wanted_pitch(output.told_pitch)
+                    mistold = pitch_loss(spoken.pitch, wanted, output.mask[: len(wanted)])
+                    losses["pitch"] = losses["pitch"] + weights.pitch * mistold
+            losses.update(self._misheard(batch, output.mel if output.spoken is None else output.spoken.mel, output))
         if fake is not None:
             real_mel = slice_segments(self._mel_of(batch.spec), output.start, self.model.config.segment)
             losses["mel"] = weights.mel * mel_loss(real_mel, self._mel(fake[:, 0]))
@@ -226,8 +230,9 @@ class SynthesizerTask(Descent):
         weights, losses = self.config.weights, {}
         if self.listen is not None and weights.speaker and batch.speaker is not None:
             rows = weights.speaker_rows
+            wanted = batch.speaker if output.spoken is None else batch.speaker[output.spoken.voices]
             heard = self.listen(self._excerpt(made, batch, output, rows) if made.ndim == 3 else made[:rows])
-            losses["speaker"] = weights.speaker * speaker_loss(batch.speaker[:rows], heard)
+            losses["speaker"] = weights.speaker * speaker_loss(wanted[:rows], heard)
         if self.hear is not None and weights.content and output.wanted is not None:
             both = (self._excerpt(mel, batch, output, weights.content_rows) for mel in (output.wanted, made))
             losses["content"] = weights.content * self.hear(*both)
@@ -291,7 +296,7 @@ class SynthesizerTask(Descent):
                 start=piece.start,
                 learn=self.config.learn,
                 code_noise=self.config.code_noise,
-                spoken_rows=self._listened_to(piece.batch) if self.config.as_spoken else 0,
+                voices=self._voices(piece.batch),
                 heard=self._retold(piece.batch),
             )
         self._read = None if guide is None or not seen else attention.log_weights(*seen[0], guide.head)
@@ -305,11 +310,14 @@ class SynthesizerTask(Descent):
         chosen = torch.rand(len(codes), 1, device=codes.device) < self.config.retold
         return torch.where(chosen, self.retell(batch, codes), codes)
 
-    def _listened_to(self, batch: Batch) -> int:
-        """How many of the utterances, see `LossWeights.speaker_rows`."""
+    def _voices(self, batch: Batch) -> Tensor | None:
+        """In whose voice each utterance that is listened to is spoken [r], see `LossWeights.speaker_rows`."""
         weights, every = self.config.weights, len(batch.names)
         asked = [(weights.speaker, weights.speaker_rows), (weights.content, weights.content_rows)]
-        return max((min(rows or every, every) for weight, rows in asked if weight), default=0)
+        rows = max((min(rows or every, every) for weight, rows in asked if weight), default=0)
+        if not self.config.as_spoken or rows == 0:
+            return None
+        return drawn_voices(rows, every, self.config.swapped, batch.spec.device)
 
     def _unsure(self, speaker: Tensor | None) -> Tensor | None:
         """Speaker embeddings [b, e] with the noise that the recipe asks for."""

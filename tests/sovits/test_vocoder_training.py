@@ -21,11 +21,13 @@ from gpt_sovits.core.config import load_config
 from gpt_sovits.core.errors import ConfigError
 from sovits.checkpoint import load_sovits
 from sovits.config import DiscriminatorConfig, PitchConfig, SynthesizerConfig, VocoderHead
-from sovits.listening import ContentListener, MelListener
-from sovits.loss import masked_mel_loss
+from sovits.listening import ContentListener, MelListener, drawn_voices
+from sovits.loss import masked_mel_loss, speaker_loss
 from sovits.model import Learned, Synthesizer
+from sovits.outputs import SpokenOutput
 from sovits.pitch import track_pitch
 from sovits.recipe import CosineDecay, LossWeights, SynthesizerTaskConfig
+from sovits.segments import length_mask
 from sovits.task import SynthesizerTask
 from sovits.vocoder import MelVocoder
 from tests.sovits.test_task import FRAMES, JUDGES, a_batch, run
@@ -45,20 +47,20 @@ def a_task(
     listen: Listen | None = None,
     judges: DiscriminatorConfig = JUDGES,
     hear: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
-    as_spoken: bool = False,
+    **settings: bool | float,
 ) -> SynthesizerTask:
     torch.manual_seed(0)
     model = Synthesizer(load_config(SynthesizerConfig, "debug/s2", [*CHANGES, *changes]))
-    settings = SynthesizerTaskConfig(
+    config = SynthesizerTaskConfig(
         discriminator=judges,
         rate=3e-3,
         schedule=CosineDecay(warmup=1, steps=100),
         weights=weights,
         learn=learn,
         clip=50.0,
-        as_spoken=as_spoken,
+        **settings,  # type: ignore[arg-type]  # pydantic tells
     )
-    return SynthesizerTask(model, settings, listen=listen, hear=hear)
+    return SynthesizerTask(model, config, listen=listen, hear=hear)
 
 
 def test_the_mel_is_learned_and_the_vocoder_stays() -> None:
@@ -222,6 +224,52 @@ def test_what_is_said_is_heard_at_the_pitch_that_is_told() -> None:
     plain = a_task(weights, hear=hear)
     run(plain, 40)
     assert torch.allclose(told, plain.model.pitch.exit.weight, rtol=0.01, atol=0)  # but for the weight decay
+
+
+def test_utterances_are_listened_to_in_the_voices_of_others() -> None:
+    """What is heard is what speaking the first one's codes in the second one's voice makes; that voice is asked for."""
+    heard: list[torch.Tensor] = []
+    bands = torch.randn(80, 16, generator=torch.Generator().manual_seed(2))
+
+    def listen(mel: torch.Tensor) -> torch.Tensor:
+        heard.append(mel.detach())
+        return mel.float().mean(-1) @ bands
+
+    weights = LossWeights(mel=0, pitch=5, speaker=10, speaker_rows=1)
+    pitch = "generator.pitch={bins: 16, level: true, level_gain: 1.5}"
+    task = a_task(weights, "speaker=16", pitch, listen=listen, as_spoken=True, swapped=1.0)
+    torch.nn.init.normal_(task.model.level.entry.weight)
+    embeddings = torch.randn(2, 16, generator=torch.Generator().manual_seed(3))
+    batch, model = replace(a_batch(task), speaker=embeddings), copy.deepcopy(task.model).eval()
+    run(task, 1, speaker=embeddings)
+    made: list[torch.Tensor] = []
+    model.generator.head.register_forward_pre_hook(lambda _, given: made.append(given[0]))
+    with torch.inference_mode():
+        mask = length_mask(batch.spec_lengths, FRAMES).float()
+        style = model._style(batch.spec, mask, embeddings)[1:]
+        model.decode_batch(model.encode_batch(batch.hubert)[:1], batch.phones[:1], [], style=style)
+        spoken = model.generator.head.mel(made[0])
+    torch.testing.assert_close(heard[0], spoken[..., : heard[0].shape[-1]], rtol=1e-4, atol=1e-4)
+
+    output = task._run(task.model, batch, voices=torch.tensor([1]))
+    (found,) = task._misheard(batch, output.spoken.mel, output).values()
+    assert float(found) == pytest.approx(10 * float(speaker_loss(embeddings[1:], listen(heard[-1]))), rel=1e-4)
+
+
+def test_the_pitch_of_another_voice_is_moved_to_its_level() -> None:
+    recorded = torch.tensor([[[0.5, 0.0, -0.5], [1.0, 0.0, 1.0]]]).repeat(3, 1, 1)
+    spoken = SpokenOutput(recorded, recorded, voices=torch.tensor([2, 1]), rise=torch.tensor([0.25, 0.0]))
+    wanted = torch.tensor([[[0.75, 0.0, -0.25], [1.0, 0.0, 1.0]]])
+    assert torch.equal(spoken.wanted_pitch(recorded), torch.cat((wanted, recorded[:1])))
+
+
+def test_voices_are_drawn_as_often_as_asked() -> None:
+    torch.manual_seed(0)
+    draws = torch.stack([drawn_voices(4, 8, 0.75, torch.device("cpu")) for _ in range(500)])
+    others = draws != torch.arange(4)
+    assert 0.7 < others.float().mean() < 0.8 and draws.max() == 7
+    assert torch.equal(drawn_voices(4, 8, 0.0, torch.device("cpu")), torch.arange(4))
+    assert drawn_voices(1, 1, 1.0, torch.device("cpu")).tolist() == [0]
 
 
 def test_content_is_asked_for_where_it_can_be_heard() -> None:
