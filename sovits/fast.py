@@ -12,6 +12,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from gpt_sovits.core.device import multiplies_bfloat16
 from sovits.generator import Generator
 from sovits.hifigan import ConvOut, ResidualStage
 from sovits.model import Synthesizer
@@ -100,10 +101,8 @@ def prepare(model: Synthesizer) -> bool:
 
 
 def fastest_format() -> torch.dtype:
-    """bfloat16 where this processor multiplies in it (AMX or AVX512-BF16); elsewhere it would only be emulated."""
-    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    able = any(bool(probe()) for name in names if (probe := getattr(torch.cpu, name, None)) is not None)
-    return torch.bfloat16 if able else torch.float32
+    """What this processor computes convolutions fastest in."""
+    return torch.bfloat16 if multiplies_bfloat16() else torch.float32
 
 
 def wins(model: Synthesizer) -> bool:

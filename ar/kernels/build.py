@@ -65,11 +65,6 @@ def _key(program: str) -> str:
     return hashlib.sha256(b"".join(p if isinstance(p, bytes) else p.encode() for p in parts)).hexdigest()[:16]
 
 
-def processor_flags() -> set[str]:
-    """What the processor can do, in Linux's words; empty where that is not told."""
-    return {word for line in _described(("flags", "Features")) for word in line.split()}
-
-
 def _described(keys: tuple[str, ...]) -> list[str]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()

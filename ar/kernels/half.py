@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ar.kernels.build import processor_flags
 from ar.model import Text2SemanticDecoder
 
 
@@ -33,8 +32,3 @@ def halved(model: Text2SemanticDecoder) -> Text2SemanticDecoder:
             if isinstance(child, nn.Linear) and child is not twin.head:
                 setattr(module, name, HalfLinear(child))
     return twin.eval()
-
-
-def half_wins() -> bool:
-    """Whether this processor multiplies bfloat16 by itself; asked and not measured, so that codes stay the same."""
-    return bool({"amx_bf16", "avx512_bf16"} & processor_flags())

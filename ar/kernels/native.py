@@ -16,7 +16,8 @@ from ar.attention import Layer
 from ar.cache import KeyValueCache
 from ar.config import Text2SemanticConfig
 from ar.kernels.build import library
-from ar.kernels.half import half_wins, halved
+from ar.kernels.half import halved
+from gpt_sovits.core.device import multiplies_bfloat16
 
 if TYPE_CHECKING:
     from ar.model import Prefix, Text2SemanticDecoder
@@ -101,7 +102,7 @@ class NativeStep:
             self._layers,
         )
         self._marks = _marks(model)
-        half = precision != "float32" and half_wins()
+        half = precision != "float32" and multiplies_bfloat16()
         self._prefilling = halved(model) if half else model
         self.threads = threads or self._fastest(config)
 

@@ -41,6 +41,15 @@ def pick_dtype(name: str | torch.dtype, device: torch.device | str) -> torch.dty
     return dtype
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether this processor does, by AMX or AVX512-BF16; elsewhere it is emulated, which takes many times as long.
+
+    Asked and not measured, so that what is computed stays the same.
+    """
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(bool(probe()) for name in names if (probe := getattr(torch.cpu, name, None)) is not None)
+
+
 def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A random generator of its own, so that no draw depends on what ran before."""
     return torch.Generator(device=device).manual_seed(seed)

@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from gpt_sovits.core.bundle import Bundle
 from gpt_sovits.core.config import Strict
-from gpt_sovits.core.device import pick_device
+from gpt_sovits.core.device import multiplies_bfloat16, pick_device
 from gpt_sovits.core.errors import InputError
 from gpt_sovits.finetune.material import Material
 
@@ -196,8 +196,4 @@ def _precision(place: torch.device) -> Literal["float32", "bfloat16", "auto"]:
     """bfloat16 on processors that compute in it; elsewhere it would only be emulated."""
     if place.type != "cpu":
         return "auto"
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf8")
-    except OSError:
-        return "float32"
-    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
+    return "bfloat16" if multiplies_bfloat16() else "float32"

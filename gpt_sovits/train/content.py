@@ -23,7 +23,7 @@ from feature_extractor.phone_reader import BLANK, PhoneReader
 from feature_extractor.whisper import Whisper, load_whisper, save_whisper
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.config import Strict
-from gpt_sovits.core.device import generator
+from gpt_sovits.core.device import generator, multiplies_bfloat16
 from gpt_sovits.core.errors import DatasetError
 from gpt_sovits.core.files import atomic_path
 from gpt_sovits.train.bundle import name_part
@@ -53,6 +53,7 @@ class ContentConfig(Strict):
     held_out: int = 100
     """Recordings that are only measured on."""
     bfloat16: bool = True
+    """Where the processor multiplies in it."""
     workers: int = 2
     """Processes that hear the recordings."""
     save_every: int = 250
@@ -117,8 +118,8 @@ def train_content(listing: Path, model: Path, config: ContentConfig, work: Path)
     synthesizer = load_sovits(bundle.need("s2"), dtype="float32")
     kept = work / "lessons.pt"
     if not kept.is_file():
-        symbols = bundle.manifest.symbols
-        prepare_lessons(listing, bundle.need("hubert"), symbols, config.bfloat16, config.workers).save(kept)
+        symbols, half = bundle.manifest.symbols, config.bfloat16 and multiplies_bfloat16()
+        prepare_lessons(listing, bundle.need("hubert"), symbols, half, config.workers).save(kept)
     lessons = load_lessons(kept)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -196,7 +197,7 @@ def step_losses(
     else:
         spread = config.noise * projected[mask].std(0).detach()
         read = (projected + spread * torch.randn_like(projected)) * mask[..., None]
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16 and multiplies_bfloat16()):
         logits, rebuilt = trainee.reader(read)
     scores = logits.float().log_softmax(-1).transpose(0, 1)
     counts = torch.tensor([len(each) for each in phones])

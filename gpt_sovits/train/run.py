@@ -21,7 +21,7 @@ from ar.data import Text2SemanticDataModule
 from ar.task import Text2SemanticTask
 from gpt_sovits.core import replicas
 from gpt_sovits.core.config import Strict, apply_overrides, load_config, parse_config
-from gpt_sovits.core.device import pick_device
+from gpt_sovits.core.device import multiplies_bfloat16, pick_device
 from gpt_sovits.core.errors import CheckpointError, ConfigError, TrainingError
 from gpt_sovits.core.health import ran_out
 from gpt_sovits.train.best import KeepBest
@@ -230,4 +230,9 @@ def _precision(run: RunConfig, place: torch.device) -> dict[str, Any]:
         return {"plugins": [Float16(place.type)]}
     able = place.type == "cuda" and torch.cuda.is_bf16_supported()
     half = run.precision == "bfloat16" or (run.precision == "auto" and able)
+    if half and place.type == "cpu" and not multiplies_bfloat16():
+        logger.warning(
+            "this processor would only emulate bfloat16, at a fraction of the speed: float32 is computed instead"
+        )
+        half = False
     return {"precision": "bf16-mixed" if half else "32-true"}

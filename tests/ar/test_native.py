@@ -102,7 +102,7 @@ def test_prefill_in_bfloat16_is_close_and_shares_what_it_does_not_round() -> Non
 )
 def test_who_prefills(monkeypatch: pytest.MonkeyPatch, can: bool, precision: Precision, half: bool) -> None:
     """float32 is exact everywhere; rounded weights are rounded in the prefill where that is faster."""
-    monkeypatch.setattr(native, "half_wins", lambda: can)
+    monkeypatch.setattr(native, "multiplies_bfloat16", lambda: can)
     model = _model(64, 4, 100)
     step = NativeStep(model, precision, 1)
     prefix = collate(model, [Item(torch.arange(30) % 20, None, torch.arange(9))])

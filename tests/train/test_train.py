@@ -195,3 +195,15 @@ def test_float16_learns_like_float32_with_scaled_losses(
     )
     # Adam's first steps follow signs, which rounding turns where gradients are small.
     assert torch.cosine_similarity(ours, theirs, dim=0) > 0.5
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_bfloat16_is_not_emulated(
+    able: bool, experiment: Path, model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A processor that does not multiply in it would take many times as long."""
+    monkeypatch.setattr("gpt_sovits.train.run.multiplies_bfloat16", lambda: able)
+    for name in ("float32", "bfloat16"):
+        run("s1", experiment, model.folder, tmp_path / name, f"run.precision={name}", max_steps=2)
+    plain, asked = (weights("s1", tmp_path / name) for name in ("float32", "bfloat16"))
+    assert all(tensor.equal(plain[name]) for name, tensor in asked.items()) == (not able)
