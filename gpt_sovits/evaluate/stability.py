@@ -191,16 +191,32 @@ def _is_repeat(found: Alignment, start: int, end: int) -> bool:
     return any(found.heard[place : place + size] == added for place in (start - size, end) if place >= 0)
 
 
-def _doubled(found: Alignment, longest: int = 6, gap: int = 2) -> bool:
-    """Two to six units that are heard again within two units, more often than the text holds them."""
+def _doubled(found: Alignment) -> bool:
+    """More phrases are heard twice than the text says twice, which may be misheard; one more often than there."""
     wanted, heard = found.wanted, found.heard
-    for size in range(2, longest + 1):
-        for start in range(len(heard) - 2 * size + 1):
-            part = heard[start : start + size]
-            again = any(heard[p : p + size] == part for p in range(start + size, start + size + gap + 1))
-            if again and _occurrences(part, heard) > _occurrences(part, wanted):
-                return True
-    return False
+    twice = _twice(heard)
+    new = any(_occurrences(part, heard) > _occurrences(part, wanted) for part in twice)
+    return new and len(twice) > len(_twice(wanted))
+
+
+def _twice(units: Sequence[str], longest: int = 6, gap: int = 2) -> list[Sequence[str]]:
+    """Phrases of two to six units that come again within two units, one after the other."""
+    parts: list[Sequence[str]] = []
+    start = 0
+    while start < len(units):
+        pairs = (
+            (size, again) for size in range(longest, 1, -1) for again in range(start + size, start + size + gap + 1)
+        )
+        pair = next(
+            ((s, p) for s, p in pairs if len(units) >= p + s and units[p : p + s] == units[start : start + s]), None
+        )
+        if pair is None:
+            start += 1
+        else:
+            size, again = pair
+            parts.append(units[start : start + size])
+            start = again + size
+    return parts
 
 
 def _occurrences(part: Sequence[str], units: Sequence[str]) -> int:

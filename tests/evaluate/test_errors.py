@@ -85,3 +85,22 @@ def test_faults_of_words(language: str, heard: str, faults: set[str]) -> None:
     wanted = TEXT if language == "en" else CHINESE
     found = word_faults(normalise(wanted, language), normalise(heard, language))
     assert {name for name, value in found.items() if value} == faults
+
+
+@pytest.mark.parametrize(
+    ("wanted", "heard", "repeated"),
+    [
+        ("thou also thou also", "that was so that was so", False),  # a real recording
+        (
+            "when is a lobster not a lobster when it is a crayfish",
+            "when it is lops do not lops do it is a crayfish",
+            False,
+        ),
+        ("he said he said it", "he said he said it was so it was so", True),
+        ("no no no no", "no no no no no no", True),
+        ("she was gone she was gone to the sea", "he was gone he was gone to the to the to the sea", True),
+    ],
+)
+def test_what_a_text_says_twice_is_no_repeat_when_misheard(wanted: str, heard: str, repeated: bool) -> None:
+    found = word_faults(normalise(wanted, "en"), normalise(heard, "en"))
+    assert bool(found["repeated"]) is repeated
