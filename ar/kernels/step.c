@@ -21,7 +21,8 @@
 
 /* Lanes of a register, and panels at a time: sums of 4 rows must stay in the 32 or 16 registers there are. Vectors longer
    than a register live in memory, which makes a step ten times as slow. */
-#if defined(__AVX512F__)
+#if defined(L)
+#elif defined(__AVX512F__)
 #define L 16
 #define PANELS 4
 #elif defined(__AVX__)
@@ -143,7 +144,7 @@ static inline vf exp_(vf x) {
 
 /* acc + sum of four products of unsigned inputs and signed weights, per lane */
 static inline vi dot4(vi acc, int32_t four, vi w) {
-#if defined(__AVX512VNNI__) && defined(__AVX512F__)
+#if defined(__AVX512VNNI__) && defined(__AVX512F__) && L == 16
   return (vi)_mm512_dpbusd_epi32((__m512i)acc, _mm512_set1_epi32(four), (__m512i)w);
 #else
   for (int i = 0; i < 4; i++) acc += ((w << (24 - 8 * i)) >> 24) * ((four >> (8 * i)) & 255);

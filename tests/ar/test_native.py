@@ -41,8 +41,20 @@ def _cache(model: Text2SemanticDecoder, lengths: list[int], dtype: torch.dtype, 
     return cache
 
 
+@pytest.fixture(params=["own", "4", "8", "16"])
+def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The step as it is built for this processor, and for those with other registers."""
+    if request.param != "own":
+        panels = "4" if request.param == "16" else "2"
+        monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, f"-DL={request.param}", f"-DPANELS={panels}"))
+        built = build.library()
+        assert built is not None and built.lanes() == int(request.param)
+    return str(request.param)
+
+
 @pytest.mark.parametrize("precision", list(TOLERANCE))
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.usefixtures("lanes")
 @torch.inference_mode()
 def test_it_computes_the_plain_step(shape: tuple[int, int, int], precision: Precision) -> None:
     """On a cache whose empty slots are NaN, for rows of different lengths and numbers of rows up to nine."""
