@@ -192,8 +192,9 @@ def test_gradients(
     norms = {theirs: _norm(parameters[ours]) for theirs, ours in zip(public, parameters, strict=True)}
     largest = max(value for value in expected.values() if value is not None)
     for name, value in expected.items():
-        # A gradient that is 0 but for rounding (a key bias under softmax) is compared to the largest.
-        assert norms[name] == (None if value is None else pytest.approx(value, rel=3e-4, abs=1e-8 * largest)), name
+        # A gradient that is 0 but for rounding (a key bias under softmax) is compared to the largest. Processors with
+        # AVX2 alone differ by 4e-4 from those with AVX-512.
+        assert norms[name] == (None if value is None else pytest.approx(value, rel=1e-3, abs=1e-8 * largest)), name
 
 
 def _norm(parameter: torch.nn.Parameter) -> float | None:
