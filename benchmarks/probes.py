@@ -41,7 +41,7 @@ def main() -> None:
     print("| what | value |\n|---|---:|")
     _use(items)
     _time(items)
-    _speakers(items, read_speakers(given.listing))
+    _speakers(items, {name: speaker for name, (speaker, _) in read_speakers(given.listing).items()})
     for layers in (0, 3):
         _phones(items, layers, given.steps)
 
