@@ -12,6 +12,7 @@ from ar.cache import KeyValueCache
 from ar.fast import prepare
 from ar.items import collate
 from ar.kernels import build, native
+from ar.kernels.build import library
 from ar.kernels.half import halved
 from ar.kernels.native import NativeStep, Precision, quantise
 
@@ -47,7 +48,7 @@ def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if request.param != "own":
         panels = "4" if request.param == "16" else "2"
         monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, f"-DL={request.param}", f"-DPANELS={panels}"))
-        built = build.library()
+        built = library()
         assert built is not None and built.lanes() == int(request.param)
     return str(request.param)
 
