@@ -335,7 +335,9 @@ static inline vf sums(vf *v) {
     vu both = *(const vu *)(p);                 \
     x = (vf)(both << 16), y = (vf)(both & 0xffff0000u); \
   } while (0)
-static inline void halves(int back, float *p, vf *two) { memcpy(back ? (void *)p : two, back ? (void *)two : p, 2 * sizeof(vf)); }
+static inline void halves(int back, float *p, vf *two) {
+  memcpy(back ? (void *)p : two, back ? (void *)two : p, 2 * sizeof(vf));
+}
 static inline void by_parity(int back, float *p, vf *two) {
   for (int i = 0; i < L; i++)
     for (int odd = 0; odd < 2; odd++)
