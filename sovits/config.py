@@ -97,12 +97,23 @@ class ResidualBlocks(Strict):
     kind: Literal["residual"] = "residual"
     kernels: tuple[int, ...] = (3, 7, 11)
     dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    narrow: int = 1
+    """Between the two convolutions of a pair there are so many times fewer channels than around them."""
 
     @model_validator(mode="after")
     def _paired(self) -> ResidualBlocks:
         if len(self.kernels) != len(self.dilations):
             raise ValueError(f"{len(self.kernels)} kernels need as many dilation lists, not {len(self.dilations)}")
         return self
+
+
+class SpectralExit(Strict):
+    """In place of the last stages, as iSTFTNet: pairs of convolutions, then log magnitude and phase of short frames."""
+
+    kernel: int = 7
+    dilations: tuple[int, ...] = (1, 3, 5)
+    n_fft: int = 16
+    hop: int = 4
 
 
 class VocoderHead(Strict):
@@ -114,6 +125,8 @@ class VocoderHead(Strict):
     rates: tuple[int, ...] = (8, 8, 2, 2)
     kernels: tuple[int, ...] = (16, 16, 4, 4)
     blocks: ResidualBlocks = ResidualBlocks()
+    exit: SpectralExit | None = None
+    """None: one convolution, as published. What `sovits.thin` teaches to sound like a published one ends in this."""
     heard: MelConfig = MelConfig(rate=22050, n_fft=1024, hop=256, window=1024, bands=80, high=8000.0)
     """The mel spectrogram that the vocoder was trained on."""
     stretch: tuple[int, int] = (4, 5)
@@ -121,7 +134,7 @@ class VocoderHead(Strict):
 
     @property
     def hop(self) -> int:
-        return prod(self.rates) * self.stretch[1] // self.stretch[0]
+        return self.heard.hop * self.stretch[1] // self.stretch[0]
 
     @property
     def reach(self) -> int:
@@ -132,6 +145,9 @@ class VocoderHead(Strict):
             scale *= rate
             pairs = zip(self.blocks.kernels, self.blocks.dilations, strict=True)
             reach += max((k // 2) * sum(d + 1 for d in dilations) for k, dilations in pairs) / scale
+        if self.exit is not None:
+            reach += (self.exit.kernel // 2) * sum(d + 1 for d in self.exit.dilations) / scale
+            reach += self.exit.n_fft / self.exit.hop / scale
         return ceil(reach + 3 / scale)
 
     @property
@@ -144,7 +160,8 @@ class VocoderHead(Strict):
     @model_validator(mode="after")
     def _fits(self) -> VocoderHead:
         source, target = self.stretch
-        if prod(self.rates) != self.heard.hop or self.bands != self.heard.bands:
+        made = prod(self.rates) * (1 if self.exit is None else self.exit.hop)
+        if made != self.heard.hop or self.bands != self.heard.bands:
             raise ValueError(f"the vocoder hears {self.heard.bands} bands every {self.heard.hop} samples")
         if any(size * target % source for size in (self.heard.hop, self.heard.n_fft, self.heard.window)):
             raise ValueError(f"hop, n_fft and window of what the vocoder hears do not stretch by {target}/{source}")

@@ -78,7 +78,7 @@ class FastVocoder(nn.Module):
     def _whole(self, mel: Tensor) -> Tensor:
         x = mel[:, :, None].to(self.dtype, memory_format=torch.channels_last)
         wave: Tensor = self.inner(x)
-        return wave[:, :, 0].to(mel.dtype)
+        return wave.flatten(2).to(mel.dtype)
 
 
 def prepare(model: Synthesizer) -> bool:

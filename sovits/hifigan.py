@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sovits.config import IstftHead, ResidualBlocks
+from sovits.config import IstftHead, ResidualBlocks, SpectralExit
 from sovits.transformer import ChannelNorm
 from sovits.weightnorm import normed
 
@@ -24,15 +24,20 @@ def masked(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """Pairs of a dilated and a plain convolution, each pair around a residual."""
+    """Pairs of a dilated and a plain convolution, each pair around a residual.
 
-    def __init__(self, width: int, kernel: int, dilations: tuple[int, ...]) -> None:
+    Args:
+        narrow: so many times fewer channels are between the two.
+    """
+
+    def __init__(self, width: int, kernel: int, dilations: tuple[int, ...], narrow: int = 1) -> None:
         super().__init__()
+        inner = width // narrow
         self.dilated = nn.ModuleList(
-            normed(nn.Conv1d(width, width, kernel, dilation=d, padding=d * (kernel // 2)), DEVIATION) for d in dilations
+            normed(nn.Conv1d(width, inner, kernel, dilation=d, padding=d * (kernel // 2)), DEVIATION) for d in dilations
         )
         self.plain = nn.ModuleList(
-            normed(nn.Conv1d(width, width, kernel, padding=kernel // 2), DEVIATION) for _ in dilations
+            normed(nn.Conv1d(inner, width, kernel, padding=kernel // 2), DEVIATION) for _ in dilations
         )
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -48,7 +53,7 @@ class ResidualStage(nn.Module):
     def __init__(self, width: int, config: ResidualBlocks) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            ResidualBlock(width, k, d) for k, d in zip(config.kernels, config.dilations, strict=True)
+            ResidualBlock(width, k, d, config.narrow) for k, d in zip(config.kernels, config.dilations, strict=True)
         )
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -86,19 +91,48 @@ class ConvNextStage(nn.Sequential):
 class Istft(nn.Module):
     """Log magnitude and phase to samples; `hop` samples a frame, exactly."""
 
-    window: Tensor
-
     def __init__(self, width: int, config: IstftHead) -> None:
         super().__init__()
-        self.n_fft, self.hop = config.n_fft, config.hop
         self.norm = ChannelNorm(width, 1e-6)
         self.project = nn.Conv1d(width, config.n_fft + 2, 1)
         nn.init.normal_(self.project.weight, std=0.02)
-        self.register_buffer("window", torch.hann_window(config.n_fft, device="cpu"), persistent=False)
+        self.invert = InverseStft(config.n_fft, config.hop)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Samples [b, 1, f * hop] of features [b, c, f]."""
-        magnitude, phase = self.project(self.norm(x)).float().chunk(2, dim=1)
+        wave: Tensor = self.invert(self.project(self.norm(x)), mask)
+        return wave
+
+
+class SpectralOut(nn.Module):
+    """Pairs of convolutions, log magnitude and phase, and samples; `hop` of them a frame."""
+
+    def __init__(self, width: int, narrow: int, config: SpectralExit) -> None:
+        super().__init__()
+        self.block = ResidualBlock(width, config.kernel, config.dilations, narrow)
+        self.project = nn.Conv1d(width, config.n_fft + 2, 7, padding=3)
+        nn.init.normal_(self.project.weight, std=0.02)
+        self.invert = InverseStft(config.n_fft, config.hop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Samples [b, 1, f * hop] of features [b, c, f], or [b, c, 1, f]."""
+        wave: Tensor = self.invert(self.project(F.leaky_relu(self.block(x), SLOPE)).flatten(2).float())
+        return wave
+
+
+class InverseStft(nn.Module):
+    """Samples of log magnitudes and phases under a Hann window, overlap-added and divided by its envelope."""
+
+    window: Tensor
+
+    def __init__(self, n_fft: int, hop: int) -> None:
+        super().__init__()
+        self.n_fft, self.hop = n_fft, hop
+        self.register_buffer("window", torch.hann_window(n_fft, device="cpu"), persistent=False)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Samples [b, 1, f * hop] of log magnitudes over phases [b, n_fft + 2, f]."""
+        magnitude, phase = x.float().chunk(2, dim=1)
         # A bound on the magnitude keeps a diverging step from overflowing.
         spectrum = torch.polar(magnitude.clamp(max=5.0).exp(), phase)
         frames = masked(torch.fft.irfft(spectrum, self.n_fft, dim=1) * self.window[:, None], mask)

@@ -18,7 +18,7 @@ from feature_extractor.spectral import mel_filters, spectrogram
 from gpt_sovits.core.checkpoint import load_weights
 from gpt_sovits.core.foreign import read_foreign, state_dict
 from sovits.config import VocoderHead
-from sovits.hifigan import SLOPE, ConvOut, ResidualStage
+from sovits.hifigan import SLOPE, ConvOut, ResidualStage, SpectralOut
 from sovits.transformer import ChannelNorm
 from sovits.weightnorm import normed
 
@@ -39,14 +39,24 @@ class Vocoder(nn.Module):
             for i, (k, u) in enumerate(zip(config.kernels, config.rates, strict=True))
         )
         self.stages = nn.ModuleList(ResidualStage(width, config.blocks) for width in widths[1:])
-        self.exit = ConvOut(widths[-1], bias=True)
+        narrow, last = config.blocks.narrow, config.exit
+        self.exit = ConvOut(widths[-1], bias=True) if last is None else SpectralOut(widths[-1], narrow, last)
 
     def forward(self, mel: Tensor) -> Tensor:
-        x = self.entry(mel)
-        for upsample, stage in zip(self.upsamplers, self.stages, strict=True):
-            x = stage(upsample(F.leaky_relu(x, SLOPE)))
-        wave: Tensor = self.exit(x)
+        wave: Tensor = self.exit(self.features(mel)[-1])
         return wave
+
+    def features(self, mel: Tensor) -> list[Tensor]:
+        """What each stage makes of log-mel frames, the entry counted as one."""
+        found = [self.entry(mel)]
+        for k in range(len(self.stages)):
+            found.append(self.stage(k, found[-1]))
+        return found
+
+    def stage(self, k: int, x: Tensor) -> Tensor:
+        """What stage `k` makes of the features before it."""
+        made: Tensor = self.stages[k](self.upsamplers[k](F.leaky_relu(x, SLOPE)))
+        return made
 
 
 class MelVocoder(nn.Module):

@@ -141,6 +141,24 @@ def content(
 
 
 @app.command()
+def vocoder(
+    experiment: Experiment,
+    out: Annotated[Path, typer.Option("--out", help="the voice model to write")],
+    model: Annotated[str, typer.Option("--model", help="the model whose stage 2 ends in a published HiFi-GAN")],
+    config: Recipe = "train/vocoder",
+    overrides: o.Set = None,
+    verbose: o.Verbose = False,
+) -> None:
+    """A thin vocoder in place of a large one, which teaches it. Run it again to continue one that was stopped."""
+    configure_logging(verbose)
+    from gpt_sovits.core.config import load_config
+    from gpt_sovits.train.vocoder import ThinConfig, train_vocoder
+
+    recipe = load_config(ThinConfig, config or "train/vocoder", overrides or ())
+    typer.echo(str(train_vocoder(experiment, model, out, recipe)))
+
+
+@app.command()
 def preferences(
     experiment: Experiment,
     out: Annotated[Path, typer.Option("--out", help="the file of pairs, for `train s1 --set preferences=FILE`")],

@@ -178,7 +178,7 @@ def test_istft_inverts_a_transform() -> None:
     head.project = torch.nn.Identity()
     wave = torch.randn(1, 16 * 20)
     spectrum = torch.stft(
-        torch.nn.functional.pad(wave, (24, 24)), 64, 16, window=head.window, center=False, return_complex=True
+        torch.nn.functional.pad(wave, (24, 24)), 64, 16, window=head.invert.window, center=False, return_complex=True
     )
     features = torch.cat((spectrum.abs().log(), spectrum.angle()), dim=1)
     torch.testing.assert_close(head(features)[:, 0], wave, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,165 @@
+"""A vocoder with a fraction of the work, taught to make the very samples of one that is trained already.
+
+Nine tenths of the time of a small voice go to the convolutions of HiFi-GAN's residual pairs. Here each pair keeps a few
+of the channels between its two convolutions, the ones that count most (He et al. 2017), and the stages nearest to the
+samples give way to an inverse STFT (iSTFTNet, Kaneko et al. 2022). What is left has the same features between its
+stages, so that it can be taught stage by stage (FitNets, Romero et al. 2015), and then as a whole by the samples: no
+judge is needed where the samples that are wanted are known.
+"""
+
+from __future__ import annotations
+
+import copy
+from itertools import chain
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sovits.config import ResidualBlocks, SpectralExit, VocoderHead
+from sovits.hifigan import SLOPE, ResidualBlock, ResidualStage
+from sovits.vocoder import Vocoder
+from sovits.weightnorm import take_off
+
+FFTS = (128, 256, 512, 1024, 2048)
+QUIET = 2e-3
+"""Magnitudes below this are alike."""
+
+
+def thin_config(config: VocoderHead, narrow: int, exit: SpectralExit) -> VocoderHead:
+    """The head without the stages for which the exit stands, and with so many times fewer channels within pairs."""
+    stages, left = 0, config.heard.hop // exit.hop
+    while left > 1 and stages < len(config.rates) and left % config.rates[stages] == 0:
+        left //= config.rates[stages]
+        stages += 1
+    blocks: ResidualBlocks = config.blocks.model_copy(update={"narrow": narrow})
+    values = {
+        **config.model_dump(),
+        "rates": config.rates[:stages],
+        "kernels": config.kernels[:stages],
+        "blocks": blocks.model_dump(),
+        "exit": exit.model_dump(),
+    }
+    return VocoderHead.model_validate(values)
+
+
+@torch.no_grad()
+def thinned(teacher: Vocoder, config: VocoderHead, mel: Tensor) -> Vocoder:
+    """An untaught thin vocoder, without weight norm, begun from the channels that a teacher without it uses most.
+
+    Args:
+        mel: log-mel frames [b, m, f] to see that on.
+    """
+    student = Vocoder(config)
+    take_off(student)
+    student.entry.load_state_dict(teacher.entry.state_dict())
+    features = teacher.features(mel)
+    for k, (upsampler, stage) in enumerate(zip(student.upsamplers, student.stages, strict=True)):
+        upsampler.load_state_dict(teacher.upsamplers[k].state_dict())
+        before = teacher.upsamplers[k](F.leaky_relu(features[k], SLOPE))
+        theirs = teacher.stages[k]
+        assert isinstance(stage, ResidualStage) and isinstance(theirs, ResidualStage)
+        for mine, block in zip(stage.blocks, theirs.blocks, strict=True):
+            assert isinstance(mine, ResidualBlock) and isinstance(block, ResidualBlock)
+            _adopt(mine, block, before)
+    return student
+
+
+def _adopt(mine: ResidualBlock, theirs: ResidualBlock, x: Tensor) -> None:
+    """Take the channels over that make the most difference to what comes after."""
+    pairs = zip(mine.dilated, mine.plain, theirs.dilated, theirs.plain, strict=True)
+    for first, second, full_first, full_second in pairs:
+        inner = F.leaky_relu(full_first(F.leaky_relu(x, SLOPE)), SLOPE)
+        (weight, bias), (last, offset) = _parts(full_first), _parts(full_second)
+        kept = (inner.std((0, 2)) * last.norm(dim=(0, 2))).topk(_parts(first)[0].shape[0]).indices.sort().values
+        _set(first, weight[kept], bias[kept])
+        _set(second, last[:, kept], offset)
+        x = x + full_second(inner)
+
+
+def _parts(conv: nn.Module) -> tuple[Tensor, Tensor]:
+    assert isinstance(conv, nn.Conv1d) and conv.bias is not None
+    return conv.weight, conv.bias
+
+
+def _set(conv: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    for value, taken in zip(_parts(conv), (weight, bias), strict=True):
+        value.copy_(taken)
+
+
+def plain(vocoder: Vocoder) -> Vocoder:
+    """A frozen copy without weight norm."""
+    copied = copy.deepcopy(vocoder)
+    take_off(copied)
+    return copied.eval().requires_grad_(False)
+
+
+def groups(student: Vocoder, rate: float) -> list[dict[str, object]]:
+    """Parameters and their rates: what is taken over as it was moves slowly."""
+    slow = chain(student.entry.parameters(), student.upsamplers.parameters())
+    first, *rest = student.stages
+    fast = chain(*(stage.parameters() for stage in rest), student.exit.parameters())
+    return [
+        {"params": list(params), "lr": share * rate, "share": share}
+        for params, share in ((slow, 0.1), (first.parameters(), 0.5), (fast, 1.0))
+    ]
+
+
+def feature_distance(made: Tensor, wanted: Tensor) -> Tensor:
+    """Mean square between features [b, c, f], in variances of their channels."""
+    return ((made - wanted).square() / (wanted.var((0, 2), keepdim=True) + 1e-8)).mean()
+
+
+def wave_distance(made: Tensor, wanted: Tensor) -> Tensor:
+    """Energy of the difference of samples [b, w], in shares of each row's own."""
+    energy = wanted.square().mean(-1)
+    return ((made - wanted).square().mean(-1) / (energy + 0.02 * energy.mean() + 1e-5)).mean()
+
+
+def spectral_distance(made: Tensor, wanted: Tensor) -> Tensor:
+    """Of magnitudes and their logarithms at several resolutions (Yamamoto et al. 2020), of samples [b, w]."""
+    total = made.new_zeros(())
+    for n_fft in FFTS:
+        ours, theirs = _magnitudes(made, n_fft), _magnitudes(wanted, n_fft)
+        total = total + (ours.clamp(min=QUIET).log() - theirs.clamp(min=QUIET).log()).abs().mean()
+        off = torch.linalg.vector_norm(ours - theirs, dim=(1, 2))
+        total = total + (off / (torch.linalg.vector_norm(theirs, dim=(1, 2)) + 1e-2)).mean()
+    return total / len(FFTS)
+
+
+def _magnitudes(wave: Tensor, n_fft: int) -> Tensor:
+    window = torch.hann_window(n_fft, device=wave.device)
+    return torch.stft(wave, n_fft, n_fft // 4, window=window, return_complex=True).abs()
+
+
+class Thinning(nn.Module):
+    """The losses of a student against its teacher."""
+
+    def __init__(self, teacher: Vocoder, student: Vocoder) -> None:
+        super().__init__()
+        self.teacher, self.student = teacher, student
+
+    def by_stages(self, mel: Tensor) -> dict[str, Tensor]:
+        """Each stage alone, given what the teacher's has before it; of log-mel frames [b, m, f]."""
+        with torch.no_grad():
+            features = self.teacher.features(mel)
+            wanted = self.teacher.exit(features[-1])[:, 0]
+        losses = {}
+        for k in range(len(self.student.stages)):
+            before = self.student.entry(mel) if k == 0 else features[k]
+            losses[f"stage {k}"] = feature_distance(self.student.stage(k, before), features[k + 1])
+        made = self.student.exit(features[len(self.student.stages)])[:, 0]
+        return losses | self._samples(made, wanted)
+
+    def as_whole(self, mel: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+        """The student's samples [b, w] against the teacher's."""
+        return self._samples(self.student(mel)[:, 0], wanted)
+
+    @torch.no_grad()
+    def samples(self, mel: Tensor) -> Tensor:
+        """What the teacher makes [b, w] of log-mel frames."""
+        made: Tensor = self.teacher(mel)[:, 0]
+        return made
+
+    def _samples(self, made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+        return {"wave": wave_distance(made, wanted), "spectrum": 0.5 * spectral_distance(made, wanted)}
