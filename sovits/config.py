@@ -97,13 +97,19 @@ class ResidualBlocks(Strict):
     kind: Literal["residual"] = "residual"
     kernels: tuple[int, ...] = (3, 7, 11)
     dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
-    narrow: int = 1
-    """Between the two convolutions of a pair there are so many times fewer channels than around them."""
+    narrow: tuple[int, ...] = (1,)
+    """Between the two convolutions of a pair there are so many times fewer channels than around them: a figure a stage,
+    the last of which counts for those that have none."""
+
+    def narrow_at(self, stage: int) -> int:
+        return self.narrow[min(stage, len(self.narrow) - 1)]
 
     @model_validator(mode="after")
     def _paired(self) -> ResidualBlocks:
         if len(self.kernels) != len(self.dilations):
             raise ValueError(f"{len(self.kernels)} kernels need as many dilation lists, not {len(self.dilations)}")
+        if not self.narrow or min(self.narrow) < 1:
+            raise ValueError(f"narrow is {list(self.narrow)}: it must name at least one factor, and none below 1")
         return self
 
 
@@ -135,6 +141,11 @@ class VocoderHead(Strict):
     @property
     def hop(self) -> int:
         return self.heard.hop * self.stretch[1] // self.stretch[0]
+
+    @property
+    def thin(self) -> bool:
+        """Whether `sovits.thin` made it of a published one."""
+        return self.exit is not None or max(self.blocks.narrow) > 1
 
     @property
     def reach(self) -> int:

@@ -77,4 +77,4 @@ def _stage(config: GeneratorConfig, index: int) -> nn.Module:
         return ConvNextStage(
             *(ConvNextBlock(width, blocks.kernel, blocks.expansion, scale) for _ in range(blocks.layers[index]))
         )
-    return ResidualStage(width, blocks)
+    return ResidualStage(width, blocks, index)

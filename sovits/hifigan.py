@@ -50,10 +50,11 @@ class ResidualBlock(nn.Module):
 class ResidualStage(nn.Module):
     """The mean of residual blocks of several kernel sizes."""
 
-    def __init__(self, width: int, config: ResidualBlocks) -> None:
+    def __init__(self, width: int, config: ResidualBlocks, index: int = 0) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            ResidualBlock(width, k, d, config.narrow) for k, d in zip(config.kernels, config.dilations, strict=True)
+            ResidualBlock(width, k, d, config.narrow_at(index))
+            for k, d in zip(config.kernels, config.dilations, strict=True)
         )
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -2,9 +2,9 @@
 
 Nine tenths of the time of a small voice go to the convolutions of HiFi-GAN's residual pairs. Here each pair keeps a few
 of the channels between its two convolutions, the ones that count most (He et al. 2017), and the stages nearest to the
-samples give way to an inverse STFT (iSTFTNet, Kaneko et al. 2022). What is left has the same features between its
-stages, so that it can be taught stage by stage (FitNets, Romero et al. 2015), and then as a whole by the samples: no
-judge is needed where the samples that are wanted are known.
+samples may give way to an inverse STFT (iSTFTNet, Kaneko et al. 2022). What is left has the same features between its
+stages, so that it can be taught stage by stage (FitNets, Romero et al. 2015), and then as a whole: no judge is needed
+where the samples that are wanted are known.
 """
 
 from __future__ import annotations
@@ -16,29 +16,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sovits.config import ResidualBlocks, SpectralExit, VocoderHead
+from sovits.config import SpectralExit, VocoderHead
 from sovits.hifigan import SLOPE, ResidualBlock, ResidualStage
 from sovits.vocoder import Vocoder
 from sovits.weightnorm import take_off
 
 FFTS = (128, 256, 512, 1024, 2048)
+EARLY = 1
+"""Stages up to this one are cheap."""
 QUIET = 2e-3
 """Magnitudes below this are alike."""
 
 
-def thin_config(config: VocoderHead, narrow: int, exit: SpectralExit) -> VocoderHead:
-    """The head without the stages for which the exit stands, and with so many times fewer channels within pairs."""
-    stages, left = 0, config.heard.hop // exit.hop
+def thin_config(config: VocoderHead, narrow: tuple[int, ...], exit: SpectralExit | None = None) -> VocoderHead:
+    """The head with so many times fewer channels within pairs, and without the stages for which an exit stands."""
+    stages, left = 0, config.heard.hop // (1 if exit is None else exit.hop)
     while left > 1 and stages < len(config.rates) and left % config.rates[stages] == 0:
         left //= config.rates[stages]
         stages += 1
-    blocks: ResidualBlocks = config.blocks.model_copy(update={"narrow": narrow})
     values = {
         **config.model_dump(),
         "rates": config.rates[:stages],
         "kernels": config.kernels[:stages],
-        "blocks": blocks.model_dump(),
-        "exit": exit.model_dump(),
+        "blocks": {**config.blocks.model_dump(), "narrow": narrow},
+        "exit": None if exit is None else exit.model_dump(),
     }
     return VocoderHead.model_validate(values)
 
@@ -53,6 +54,8 @@ def thinned(teacher: Vocoder, config: VocoderHead, mel: Tensor) -> Vocoder:
     student = Vocoder(config)
     take_off(student)
     student.entry.load_state_dict(teacher.entry.state_dict())
+    if config.exit is None:
+        student.exit.load_state_dict(teacher.exit.state_dict())
     features = teacher.features(mel)
     for k, (upsampler, stage) in enumerate(zip(student.upsamplers, student.stages, strict=True)):
         upsampler.load_state_dict(teacher.upsamplers[k].state_dict())
@@ -139,27 +142,41 @@ class Thinning(nn.Module):
         super().__init__()
         self.teacher, self.student = teacher, student
 
-    def by_stages(self, mel: Tensor) -> dict[str, Tensor]:
-        """Each stage alone, given what the teacher's has before it; of log-mel frames [b, m, f]."""
-        with torch.no_grad():
-            features = self.teacher.features(mel)
-            wanted = self.teacher.exit(features[-1])[:, 0]
-        losses = {}
-        for k in range(len(self.student.stages)):
-            before = self.student.entry(mel) if k == 0 else features[k]
-            losses[f"stage {k}"] = feature_distance(self.student.stage(k, before), features[k + 1])
-        made = self.student.exit(features[len(self.student.stages)])[:, 0]
-        return losses | self._samples(made, wanted)
+    def forward(self, mel: Tensor, heard: int, apart: bool) -> dict[str, Tensor]:
+        """Distances of features and samples of log-mel frames [b, m, f].
 
-    def as_whole(self, mel: Tensor, wanted: Tensor) -> dict[str, Tensor]:
-        """The student's samples [b, w] against the teacher's."""
-        return self._samples(self.student(mel)[:, 0], wanted)
+        Args:
+            heard: rows of the batch that are taken past the second stage, where the work is.
+            apart: each stage is taught alone, given what those before it make; samples that are off by a little in
+                phase would else pull at all of them.
+        """
+        student, late = self.student, self.student.config.exit is not None
+        with torch.no_grad():
+            features, wanted = self._taught(mel, heard)
+        losses, x = {}, student.entry(mel)
+        for k in range(len(student.stages)):
+            x = student.stage(k, x.detach() if apart and k else x)
+            if late or k < len(student.stages) - 1:  # the last one is taught by the samples, where they come of it
+                losses[f"stage {k}"] = feature_distance(x, features[k + 1])
+            x = x[:heard] if k == EARLY else x
+        made = student.exit(x.detach() if apart and late else x)[:heard, 0]
+        wave, spectrum = wave_distance(made, wanted), spectral_distance(made, wanted)
+        return losses | {"wave": (0.5 if apart else 0.1) * wave, "spectrum": 0.5 * spectrum}
 
     @torch.no_grad()
-    def samples(self, mel: Tensor) -> Tensor:
-        """What the teacher makes [b, w] of log-mel frames."""
-        made: Tensor = self.teacher(mel)[:, 0]
-        return made
+    def distance(self, mel: Tensor) -> dict[str, Tensor]:
+        """How far the student's samples are from the teacher's."""
+        made, wanted = self.student(mel)[:, 0], self.teacher(mel)[:, 0]
+        loudness = 20 * (made.std() / wanted.std()).log10()
+        return {
+            "wave": wave_distance(made, wanted),
+            "spectrum": spectral_distance(made, wanted),
+            "decibels": loudness,
+        }
 
-    def _samples(self, made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
-        return {"wave": wave_distance(made, wanted), "spectrum": 0.5 * spectral_distance(made, wanted)}
+    def _taught(self, mel: Tensor, heard: int) -> tuple[list[Tensor], Tensor]:
+        """The teacher's features, and the samples [heard, w] that it makes."""
+        features = [self.teacher.entry(mel)]
+        for k in range(len(self.teacher.stages)):
+            features.append(self.teacher.stage(k, features[-1] if k != EARLY + 1 else features[-1][:heard]))
+        return features, self.teacher.exit(features[-1])[:heard, 0]

@@ -38,8 +38,8 @@ class Vocoder(nn.Module):
             normed(nn.ConvTranspose1d(widths[i], widths[i + 1], k, u, (k - u) // 2))
             for i, (k, u) in enumerate(zip(config.kernels, config.rates, strict=True))
         )
-        self.stages = nn.ModuleList(ResidualStage(width, config.blocks) for width in widths[1:])
-        narrow, last = config.blocks.narrow, config.exit
+        self.stages = nn.ModuleList(ResidualStage(width, config.blocks, i) for i, width in enumerate(widths[1:]))
+        narrow, last = config.blocks.narrow_at(len(config.rates)), config.exit
         self.exit = ConvOut(widths[-1], bias=True) if last is None else SpectralOut(widths[-1], narrow, last)
 
     def forward(self, mel: Tensor) -> Tensor:

@@ -35,19 +35,17 @@ class ThinConfig(Strict):
     """What the vocoder is to become, and how it is taught."""
 
     seed: int = 1234
-    narrow: int = 4
-    """So many times fewer channels within the pairs of convolutions."""
-    exit: SpectralExit = SpectralExit()
-    """What the last stages give way to."""
-    steps: int = 1500
-    staged: float = 0.3
-    """Share of the steps in which each stage is taught alone, given what the teacher's has before it."""
+    narrow: tuple[int, ...] = (2, 4, 4, 2)
+    """So many times fewer channels within the pairs of convolutions, stage by stage."""
+    exit: SpectralExit | None = None
+    """What the last stages give way to; None: they stay."""
+    steps: int = 700
+    apart: float = 0.6
+    """Share of the steps in which each stage is taught alone."""
     batch: int = 6
-    """Pieces a step, until then."""
-    fresh: int = 3
-    """Pieces a step after that for which the teacher is asked."""
-    kept: int = 9
-    """Pieces a step after that of which it is known already what the teacher made."""
+    """Pieces a step."""
+    heard: int = 3
+    """Of them, those whose samples are made."""
     frames: int = 48
     """Of each piece."""
     pieces: int = 10000
@@ -66,8 +64,6 @@ class Lesson:
     def __init__(self, thinning: Thinning, pieces: Tensor, config: ThinConfig) -> None:
         self.thinning, self.config = thinning, config
         self.held_out, self.pieces = pieces[: config.held_out], pieces[config.held_out :]
-        self.waves = torch.empty(0, config.frames * thinning.teacher.config.heard.hop, dtype=torch.half)
-        """What the teacher made of the first of the pieces."""
         self.optimizer = torch.optim.Adam(groups(thinning.student, config.learning_rate), betas=(0.8, 0.99))
         self.average = {name: value.clone() for name, value in thinning.student.state_dict().items()}
         self.step = 0
@@ -78,7 +74,9 @@ class Lesson:
         rate = min(1.0, (self.step + 1) / 20) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * rate * group["share"]
-        losses = self._staged() if done < self.config.staged else self._whole()
+        random = generator(self.config.seed * 1_000_003 + self.step)
+        chosen = torch.randint(len(self.pieces), (self.config.batch,), generator=random)
+        losses = self.thinning(self.pieces[chosen].float(), self.config.heard, done < self.config.apart)
         self.optimizer.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         nn.utils.clip_grad_norm_(self.thinning.student.parameters(), 5.0)
@@ -89,36 +87,15 @@ class Lesson:
                 self.average[name].lerp_(value, 1 - self.config.average)
         return losses
 
-    def _staged(self) -> dict[str, Tensor]:
-        chosen = torch.randint(len(self.pieces), (self.config.batch,), generator=self._random())
-        return self.thinning.by_stages(self.pieces[chosen].float())
-
-    def _whole(self) -> dict[str, Tensor]:
-        known = len(self.waves)
-        fresh = self.pieces[known : known + self.config.fresh].float()
-        waves = self.thinning.samples(fresh) if len(fresh) else self.waves.new_zeros(0, self.waves.shape[1])
-        chosen = torch.randint(max(known, 1), (self.config.kept if known else 0,), generator=self._random())
-        losses = self.thinning.as_whole(
-            torch.cat((fresh, self.pieces[chosen].float())), torch.cat((waves.float(), self.waves[chosen].float()))
-        )
-        self.waves = torch.cat((self.waves, waves.half()))
-        return losses
-
-    def _random(self) -> torch.Generator:
-        return generator(self.config.seed * 1_000_003 + self.step)
-
-    @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """Losses on the held-out pieces."""
-        found = self.thinning.as_whole(self.held_out.float(), self.thinning.samples(self.held_out.float()))
-        return {name: round(loss.item(), 4) for name, loss in found.items()}
+        """Distances on the held-out pieces."""
+        return {name: round(value.item(), 4) for name, value in self.thinning.distance(self.held_out.float()).items()}
 
     def save(self, path: Path) -> None:
         state = {
             "student": self.thinning.student.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average,
-            "waves": self.waves,
             "step": self.step,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +109,7 @@ class Lesson:
         state = torch.load(path, weights_only=True)
         self.thinning.student.load_state_dict(state["student"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.average, self.waves, self.step = state["average"], state["waves"], int(state["step"])
+        self.average, self.step = state["average"], int(state["step"])
 
 
 def train_vocoder(experiment: Path, model: str | Path, out: Path, config: ThinConfig, export: str = "int8") -> Path:
@@ -153,7 +130,7 @@ def train_vocoder(experiment: Path, model: str | Path, out: Path, config: ThinCo
     source = find_model(model)
     network = load_sovits(source.need("s2"), dtype="float32")
     head = network.generator.head
-    if not isinstance(head, MelVocoder) or head.config.exit is not None:
+    if not isinstance(head, MelVocoder) or head.config.thin:
         what = "has a thin vocoder already" if isinstance(head, MelVocoder) else "does not end in a vocoder"
         raise ConfigError(f"{source.manifest.name} {what}: name a model whose stage 2 ends in a published HiFi-GAN")
     data = SynthesizerDataModule(experiment, config.data, Needs.of(network.config, source.manifest.symbols))
