@@ -1,9 +1,9 @@
 """A vocoder with a fraction of the work, taught to make the very samples of one that is trained already.
 
 Nine tenths of the time of a small voice go to the convolutions of HiFi-GAN's residual pairs. Here each pair keeps a few
-of the channels between its two convolutions, the ones that count most (He et al. 2017), and the stages nearest to the
-samples may give way to an inverse STFT (iSTFTNet, Kaneko et al. 2022). What is left has the same features between its
-stages, so that it can be taught stage by stage (FitNets, Romero et al. 2015), and then as a whole: no judge is needed
+of the channels between its two convolutions (He et al. 2017), and the stages nearest to the samples may give way to an
+inverse STFT (iSTFTNet, Kaneko et al. 2022). What is left has the same features between its stages, so that it can be
+solved for, pair by pair, then taught stage by stage (FitNets, Romero et al. 2015) and as a whole: no judge is needed
 where the samples that are wanted are known.
 """
 
@@ -22,6 +22,8 @@ from sovits.vocoder import Vocoder
 from sovits.weightnorm import take_off
 
 FFTS = (128, 256, 512, 1024, 2048)
+POSITIONS = 60000
+"""Places in time that a pair is fitted on: many times as many as a convolution has weights for each channel."""
 EARLY = 1
 """Stages up to this one are cheap."""
 QUIET = 2e-3
@@ -46,38 +48,82 @@ def thin_config(config: VocoderHead, narrow: tuple[int, ...], exit: SpectralExit
 
 @torch.no_grad()
 def thinned(teacher: Vocoder, config: VocoderHead, mel: Tensor) -> Vocoder:
-    """An untaught thin vocoder, without weight norm, begun from the channels that a teacher without it uses most.
+    """A thin vocoder, without weight norm, begun from the weights of a teacher without it.
+
+    Pair by pair those channels are kept without which the rest could least make up for them, and the second convolution
+    is solved for, so that what comes after is as near to the teacher's as it can be, earlier errors included.
 
     Args:
-        mel: log-mel frames [b, m, f] to see that on.
+        mel: log-mel frames [b, m, f] to fit that on.
     """
     student = Vocoder(config)
     take_off(student)
     student.entry.load_state_dict(teacher.entry.state_dict())
     if config.exit is None:
         student.exit.load_state_dict(teacher.exit.state_dict())
-    features = teacher.features(mel)
+    ours = theirs = teacher.entry(mel)
     for k, (upsampler, stage) in enumerate(zip(student.upsamplers, student.stages, strict=True)):
         upsampler.load_state_dict(teacher.upsamplers[k].state_dict())
-        before = teacher.upsamplers[k](F.leaky_relu(features[k], SLOPE))
-        theirs = teacher.stages[k]
-        assert isinstance(stage, ResidualStage) and isinstance(theirs, ResidualStage)
-        for mine, block in zip(stage.blocks, theirs.blocks, strict=True):
+        rows = max(1, POSITIONS // (ours.shape[-1] * config.rates[k]))
+        ours, theirs = (upsampler(F.leaky_relu(x[:rows], SLOPE)) for x in (ours, theirs))
+        full = teacher.stages[k]
+        assert isinstance(stage, ResidualStage) and isinstance(full, ResidualStage)
+        for mine, block in zip(stage.blocks, full.blocks, strict=True):
             assert isinstance(mine, ResidualBlock) and isinstance(block, ResidualBlock)
-            _adopt(mine, block, before)
+            _adopt(mine, block, ours, theirs)
+        ours, theirs = stage(ours), full(theirs)
     return student
 
 
-def _adopt(mine: ResidualBlock, theirs: ResidualBlock, x: Tensor) -> None:
-    """Take the channels over that make the most difference to what comes after."""
-    pairs = zip(mine.dilated, mine.plain, theirs.dilated, theirs.plain, strict=True)
+def _adopt(mine: ResidualBlock, full: ResidualBlock, ours: Tensor, theirs: Tensor) -> None:
+    """Fit the pairs of a block to a wider one's; each of the two blocks goes on from its own features [b, c, f]."""
+    pairs = zip(mine.dilated, mine.plain, full.dilated, full.plain, strict=True)
     for first, second, full_first, full_second in pairs:
-        inner = F.leaky_relu(full_first(F.leaky_relu(x, SLOPE)), SLOPE)
-        (weight, bias), (last, offset) = _parts(full_first), _parts(full_second)
-        kept = (inner.std((0, 2)) * last.norm(dim=(0, 2))).topk(_parts(first)[0].shape[0]).indices.sort().values
+        theirs = theirs + full_second(F.leaky_relu(full_first(F.leaky_relu(theirs, SLOPE)), SLOPE))
+        inner = F.leaky_relu(full_first(F.leaky_relu(ours, SLOPE)), SLOPE)
+        weight, bias = _parts(full_first)
+        kept = torch.arange(len(weight))
+        last, offset = _parts(full_second)
+        if len(_parts(first)[0]) < len(weight):
+            kept, last, offset = _fewer(inner, theirs - ours, len(_parts(first)[0]), last.shape[-1])
         _set(first, weight[kept], bias[kept])
-        _set(second, last[:, kept], offset)
-        x = x + full_second(inner)
+        _set(second, last, offset)
+        ours = ours + second(inner[:, kept])
+
+
+def _fewer(inner: Tensor, wanted: Tensor, count: int, kernel: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Which channels of `inner` [b, c, f] to keep, and the convolution of them [o, count, kernel] nearest to `wanted`.
+
+    As the optimal brain surgeon (Hassibi & Stork 1993) has it, but by channels: those go first whose loss, everything
+    else solved for again, adds least to the square error.
+    """
+    gram, moment = _moments(inner, wanted, kernel)
+    kept = torch.arange(inner.shape[1])
+    while True:
+        columns = torch.cat(((kept[:, None] * kernel + torch.arange(kernel)).flatten(), torch.tensor([len(gram) - 1])))
+        factor = torch.linalg.cholesky(gram[columns][:, columns])
+        solved = torch.cholesky_solve(moment[columns], factor)
+        weight = solved[:-1].reshape(len(kept), kernel, -1)
+        if len(kept) <= count:
+            return kept, weight.permute(2, 0, 1).float(), solved[-1].float()
+        inverse = torch.cholesky_inverse(factor)[:-1, :-1].reshape(len(kept), kernel, len(kept), kernel)
+        own = torch.stack([inverse[i, :, i] for i in range(len(kept))])
+        missed = (weight * torch.linalg.solve(own, weight)).sum((1, 2))
+        left = max(count, len(kept) - max(1, len(kept) // 6))
+        kept = kept[missed.topk(left).indices.sort().values]
+
+
+def _moments(inner: Tensor, wanted: Tensor, kernel: int) -> tuple[Tensor, Tensor]:
+    """Second moments of what a kernel sees of `inner` and a constant, and of that with `wanted`, in float64."""
+    size = inner.shape[1] * kernel + 1
+    gram, moment = torch.zeros(size, size, dtype=torch.double), torch.zeros(size, wanted.shape[1], dtype=torch.double)
+    for row, target in zip(inner, wanted, strict=True):
+        seen = F.unfold(row[None, :, None], (1, kernel), padding=(0, kernel // 2))[0]
+        seen = F.pad(seen.mT, (0, 1), value=1.0)
+        gram += (seen.mT @ seen).double()
+        moment += (seen.mT @ target.mT).double()
+    gram.diagonal().add_(1e-4 * gram.diagonal().mean())
+    return gram, moment
 
 
 def _parts(conv: nn.Module) -> tuple[Tensor, Tensor]:

@@ -46,6 +46,8 @@ class ThinConfig(Strict):
     """Pieces a step."""
     heard: int = 3
     """Of them, those whose samples are made."""
+    fitted: int = 64
+    """Pieces on which the first weights are solved for."""
     frames: int = 48
     """Of each piece."""
     pieces: int = 10000
@@ -148,7 +150,7 @@ def train_vocoder(experiment: Path, model: str | Path, out: Path, config: ThinCo
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         shape = thin_config(head.config, config.narrow, config.exit)
-        student = thinned(teacher, shape, pieces[: config.batch].float())
+        student = thinned(teacher, shape, pieces[-config.fitted :].float())
     lesson = Lesson(Thinning(teacher, student), pieces, config)
     lesson.restore(work / "vocoder.pt")
     while lesson.step < config.steps:
