@@ -184,9 +184,13 @@ def _magnitudes(wave: Tensor, n_fft: int) -> Tensor:
 class Thinning(nn.Module):
     """The losses of a student against its teacher."""
 
-    def __init__(self, teacher: Vocoder, student: Vocoder) -> None:
+    def __init__(self, teacher: Vocoder, student: Vocoder, autocast: bool = False) -> None:
+        """
+        Args:
+            autocast: convolve in bfloat16.
+        """
         super().__init__()
-        self.teacher, self.student = teacher, student
+        self.teacher, self.student, self.autocast = teacher, student, autocast
 
     def forward(self, mel: Tensor, heard: int, apart: bool) -> dict[str, Tensor]:
         """Distances of features and samples of log-mel frames [b, m, f].
@@ -196,18 +200,24 @@ class Thinning(nn.Module):
             apart: each stage is taught alone, given what those before it make; samples that are off by a little in
                 phase would else pull at all of them.
         """
+        with torch.autocast(mel.device.type, torch.bfloat16, enabled=self.autocast):
+            with torch.no_grad():
+                features, wanted = self._taught(mel, heard)
+            reached, made = self._made(mel, heard, apart)
+        losses = {f"stage {k}": feature_distance(x.float(), features[k + 1].float()) for k, x in enumerate(reached)}
+        wave, spectrum = wave_distance(made.float(), wanted.float()), spectral_distance(made.float(), wanted.float())
+        return losses | {"wave": (0.3 if apart else 0.1) * wave, "spectrum": 0.5 * spectrum}
+
+    def _made(self, mel: Tensor, heard: int, apart: bool) -> tuple[list[Tensor], Tensor]:
+        """The student's features, but for those that go straight to the samples, and its samples [heard, w]."""
         student, late = self.student, self.student.config.exit is not None
-        with torch.no_grad():
-            features, wanted = self._taught(mel, heard)
-        losses, x = {}, student.entry(mel)
+        reached, x = [], student.entry(mel)
         for k in range(len(student.stages)):
             x = student.stage(k, x.detach() if apart and k else x)
-            if late or k < len(student.stages) - 1:  # the last one is taught by the samples, where they come of it
-                losses[f"stage {k}"] = feature_distance(x, features[k + 1])
+            reached.append(x)
             x = x[:heard] if k == EARLY else x
         made = student.exit(x.detach() if apart and late else x)[:heard, 0]
-        wave, spectrum = wave_distance(made, wanted), spectral_distance(made, wanted)
-        return losses | {"wave": (0.5 if apart else 0.1) * wave, "spectrum": 0.5 * spectrum}
+        return reached if late else reached[:-1], made
 
     @torch.no_grad()
     def distance(self, mel: Tensor) -> dict[str, Tensor]:
@@ -224,5 +234,5 @@ class Thinning(nn.Module):
         """The teacher's features, and the samples [heard, w] that it makes."""
         features = [self.teacher.entry(mel)]
         for k in range(len(self.teacher.stages)):
-            features.append(self.teacher.stage(k, features[-1] if k != EARLY + 1 else features[-1][:heard]))
+            features.append(self.teacher.stage(k, features[-1][:heard] if k == EARLY + 1 else features[-1]))
         return features, self.teacher.exit(features[-1])[:heard, 0]

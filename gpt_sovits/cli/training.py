@@ -147,6 +147,7 @@ def vocoder(
     model: Annotated[str, typer.Option("--model", help="the model whose stage 2 ends in a published HiFi-GAN")],
     config: Recipe = "train/vocoder",
     overrides: o.Set = None,
+    device: o.Device = "auto",
     verbose: o.Verbose = False,
 ) -> None:
     """A thin vocoder in place of a large one, which teaches it. Run it again to continue one that was stopped."""
@@ -155,7 +156,7 @@ def vocoder(
     from gpt_sovits.train.vocoder import ThinConfig, train_vocoder
 
     recipe = load_config(ThinConfig, config or "train/vocoder", overrides or ())
-    typer.echo(str(train_vocoder(experiment, model, out, recipe)))
+    typer.echo(str(train_vocoder(experiment, model, out, recipe, device=device)))
 
 
 @app.command()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.config import Strict
-from gpt_sovits.core.device import generator
+from gpt_sovits.core.device import generator, multiplies_bfloat16, pick_device
 from gpt_sovits.core.errors import ConfigError, DatasetError
 from gpt_sovits.core.files import atomic_path
 from gpt_sovits.train.bundle import install_part
@@ -53,9 +53,11 @@ class ThinConfig(Strict):
     pieces: int = 10000
     held_out: int = 48
     """Pieces that are only measured on."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-4
     average: float = 0.99
     """Of the weights, from one step to the next."""
+    bfloat16: bool = True
+    """On a GPU, and where the processor multiplies in it."""
     save_every: int = 100
     data: SynthesizerDataConfig = SynthesizerDataConfig()
 
@@ -78,7 +80,7 @@ class Lesson:
             group["lr"] = self.config.learning_rate * rate * group["share"]
         random = generator(self.config.seed * 1_000_003 + self.step)
         chosen = torch.randint(len(self.pieces), (self.config.batch,), generator=random)
-        losses = self.thinning(self.pieces[chosen].float(), self.config.heard, done < self.config.apart)
+        losses = self.thinning(self._placed(self.pieces[chosen]), self.config.heard, done < self.config.apart)
         self.optimizer.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         nn.utils.clip_grad_norm_(self.thinning.student.parameters(), 5.0)
@@ -91,7 +93,11 @@ class Lesson:
 
     def measure(self) -> dict[str, float]:
         """Distances on the held-out pieces."""
-        return {name: round(value.item(), 4) for name, value in self.thinning.distance(self.held_out.float()).items()}
+        found = self.thinning.distance(self._placed(self.held_out))
+        return {name: round(value.item(), 4) for name, value in found.items()}
+
+    def _placed(self, pieces: Tensor) -> Tensor:
+        return pieces.to(self.thinning.student.entry.weight.device, torch.float32)
 
     def save(self, path: Path) -> None:
         state = {
@@ -108,13 +114,15 @@ class Lesson:
         """Go on from a checkpoint, where there is one."""
         if not path.is_file():
             return
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=self.thinning.student.entry.weight.device)
         self.thinning.student.load_state_dict(state["student"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average, self.step = state["average"], int(state["step"])
 
 
-def train_vocoder(experiment: Path, model: str | Path, out: Path, config: ThinConfig, export: str = "int8") -> Path:
+def train_vocoder(
+    experiment: Path, model: str | Path, out: Path, config: ThinConfig, export: str = "int8", device: str = "auto"
+) -> Path:
     """Write a voice model whose vocoder is a thin one; the same call goes on where an earlier one stopped.
 
     Args:
@@ -151,7 +159,9 @@ def train_vocoder(experiment: Path, model: str | Path, out: Path, config: ThinCo
         torch.manual_seed(config.seed)
         shape = thin_config(head.config, config.narrow, config.exit)
         student = thinned(teacher, shape, pieces[-config.fitted :].float())
-    lesson = Lesson(Thinning(teacher, student), pieces, config)
+    where = pick_device(device)
+    half = config.bfloat16 and (where.type != "cpu" or multiplies_bfloat16())
+    lesson = Lesson(Thinning(teacher, student, half).to(where), pieces, config)
     lesson.restore(work / "vocoder.pt")
     while lesson.step < config.steps:
         losses = lesson.take_step()
@@ -164,7 +174,7 @@ def train_vocoder(experiment: Path, model: str | Path, out: Path, config: ThinCo
     student.load_state_dict(lesson.average)
     info = {"vocoder": {"steps": config.steps, **lesson.measure()}, "from": source.manifest.name}
     weights = out / "s2.safetensors"
-    save_sovits(weights, with_vocoder(network, student), info, getattr(torch, export))
+    save_sovits(weights, with_vocoder(network, student.cpu()), info, getattr(torch, export))
     install_part(out, source, "s2")
     return weights
 
