@@ -23,6 +23,7 @@ KINDS = {
     "*/hubert": "feature_extractor.hubert:HubertSettings",
     "*_hubert": "feature_extractor.hubert:HubertSettings",
     "train/content*": "gpt_sovits.train.content:ContentConfig",
+    "train/vocoder*": "gpt_sovits.train.vocoder:ThinConfig",
     "train/*_s1": "ar.config:Text2SemanticTrainingConfig",
     "train/s1*": "ar.config:Text2SemanticTrainingConfig",
     "train/s2*": "sovits.recipe:SynthesizerTrainingConfig",
