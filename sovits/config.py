@@ -174,6 +174,9 @@ class VocoderHead(Strict):
         made = prod(self.rates) * (1 if self.exit is None else self.exit.hop)
         if made != self.heard.hop or self.bands != self.heard.bands:
             raise ValueError(f"the vocoder hears {self.heard.bands} bands every {self.heard.hop} samples")
+        for k in range(len(self.rates)):
+            if self.channels >> (k + 1) < self.blocks.narrow_at(k):
+                raise ValueError(f"narrow {self.blocks.narrow_at(k)} leaves no channel of {self.channels >> (k + 1)}")
         if any(size * target % source for size in (self.heard.hop, self.heard.n_fft, self.heard.window)):
             raise ValueError(f"hop, n_fft and window of what the vocoder hears do not stretch by {target}/{source}")
         return self

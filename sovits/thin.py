@@ -56,8 +56,7 @@ def thinned(teacher: Vocoder, config: VocoderHead, mel: Tensor) -> Vocoder:
     Args:
         mel: log-mel frames [b, m, f] to fit that on.
     """
-    student = Vocoder(config)
-    take_off(student)
+    student = unnormed(config)
     student.entry.load_state_dict(teacher.entry.state_dict())
     if config.exit is None:
         student.exit.load_state_dict(teacher.exit.state_dict())
@@ -134,6 +133,14 @@ def _parts(conv: nn.Module) -> tuple[Tensor, Tensor]:
 def _set(conv: nn.Module, weight: Tensor, bias: Tensor) -> None:
     for value, taken in zip(_parts(conv), (weight, bias), strict=True):
         value.copy_(taken)
+
+
+def unnormed(config: VocoderHead) -> Vocoder:
+    """A fresh vocoder without weight norm."""
+    made = Vocoder(config)
+    with torch.enable_grad():  # without gradients PyTorch would leave buffers in place of the weights
+        take_off(made)
+    return made
 
 
 def plain(vocoder: Vocoder) -> Vocoder:

@@ -24,7 +24,7 @@ from sovits.config import SpectralExit
 from sovits.data import SynthesizerDataModule
 from sovits.recipe import SynthesizerDataConfig
 from sovits.survey import Needs
-from sovits.thin import Thinning, groups, plain, thin_config, thinned
+from sovits.thin import Thinning, groups, plain, thin_config, thinned, unnormed
 from sovits.vocoder import MelVocoder
 from sovits.weightnorm import normed_names, put_on
 
@@ -105,19 +105,28 @@ class Lesson:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average,
             "step": self.step,
+            "settings": _settings(self.config),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
             torch.save(state, temporary)
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint, where there is one."""
-        if not path.is_file():
-            return
+        """Go on from a checkpoint.
+
+        Raises:
+            ConfigError: it was begun with other settings.
+        """
         state = torch.load(path, weights_only=True, map_location=self.thinning.student.entry.weight.device)
+        if state["settings"] != _settings(self.config):
+            raise ConfigError(f"{path} was begun with other settings: name another folder, or the same settings")
         self.thinning.student.load_state_dict(state["student"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average, self.step = state["average"], int(state["step"])
+
+
+def _settings(config: ThinConfig) -> str:
+    return config.model_dump_json(exclude={"steps", "save_every", "bfloat16"})
 
 
 def train_vocoder(
@@ -155,14 +164,16 @@ def train_vocoder(
     if len(pieces) < 2 * config.held_out:
         raise DatasetError(f"{experiment} gives {len(pieces)} pieces of {config.frames} frames: prepare more speech")
     teacher = plain(head.vocoder)
+    shape, checkpoint = thin_config(head.config, config.narrow, config.exit), work / "vocoder.pt"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        shape = thin_config(head.config, config.narrow, config.exit)
-        student = thinned(teacher, shape, pieces[-config.fitted :].float())
+        begun = checkpoint.is_file()  # what is solved for in minutes would only be replaced
+        student = unnormed(shape) if begun else thinned(teacher, shape, pieces[-config.fitted :].float())
     where = pick_device(device)
     half = config.bfloat16 and (where.type != "cpu" or multiplies_bfloat16())
     lesson = Lesson(Thinning(teacher, student, half).to(where), pieces, config)
-    lesson.restore(work / "vocoder.pt")
+    if begun:
+        lesson.restore(checkpoint)
     while lesson.step < config.steps:
         losses = lesson.take_step()
         if lesson.step % 50 == 0:
@@ -170,7 +181,7 @@ def train_vocoder(
             log.info("step %d: %s", lesson.step, told)
         if lesson.step % config.save_every == 0:
             log.info("step %d, held out: %s", lesson.step, lesson.measure())
-            lesson.save(work / "vocoder.pt")
+            lesson.save(checkpoint)
     student.load_state_dict(lesson.average)
     info = {"vocoder": {"steps": config.steps, **lesson.measure()}, "from": source.manifest.name}
     weights = out / "s2.safetensors"

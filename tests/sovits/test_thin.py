@@ -56,6 +56,8 @@ def test_channels_and_stages_give_way() -> None:
         thin_config(VocoderHead(), (4,), SpectralExit(hop=3))
     with pytest.raises(ValidationError, match=r"narrow is \[2, 0\]"):
         thin_config(VocoderHead(), (2, 0))
+    with pytest.raises(ValidationError, match="narrow 4 leaves no channel of 2"):
+        thin_config(HEAD, (4,))
 
 
 def test_with_all_its_channels_it_is_its_teacher(teacher: Vocoder) -> None:
@@ -115,7 +117,8 @@ def test_no_sample_hears_further_than_the_windows_of_the_fast_form_overlap(head:
 def test_it_learns_the_samples_of_its_teacher(teacher: Vocoder, head: VocoderHead) -> None:
     mel = mels(16, rows=4)
     thinning = Thinning(teacher, thinned(teacher, head, mel))
-    optimizer = torch.optim.Adam(groups(thinning.student, 3e-3))
+    assert len(list(thinning.student.parameters())) == len(thinning.student.state_dict())  # nothing is left untaught
+    optimizer = torch.optim.Adam(groups(thinning.student, 1e-3))
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(thinning.student.parameters()))
     first, begun = thinning(mel, 4, apart=True), thinning.distance(mel)
     assert len([name for name in first if name.startswith("stage")]) == (3 if head is NARROW else 2)

@@ -57,6 +57,9 @@ def test_a_stopped_training_goes_on_to_the_same_vocoder(
     with pytest.raises(KeyboardInterrupt):
         train_vocoder(experiment, voice, tmp_path / "halves", CONFIG, "float32")
     monkeypatch.setattr(Lesson, "save", save)
+    other = CONFIG.model_copy(update={"narrow": (2,)})
+    with pytest.raises(ConfigError, match=r"vocoder\.pt was begun with other settings"):
+        train_vocoder(experiment, voice, tmp_path / "halves", other, "float32")
     halves = load_sovits(train_vocoder(experiment, voice, tmp_path / "halves", CONFIG, "float32")).state_dict()
     assert all(value.equal(halves[name]) for name, value in whole.items())
 
