@@ -29,9 +29,10 @@ def model(device: torch.device) -> Synthesizer:
 def measure(device: torch.device, codes: int, rounds: int) -> list[Row]:
     """Seconds of sound per second of work."""
     models = {"plain decode": model(device), "weight norm folded": model(device).fuse()}
-    fast = model(device).fuse()
-    if sovits.fast.prepare(fast):
-        models["bfloat16 generator"] = fast
+    for name, dtype in {"fast generator, float32": torch.float32, "fast generator, bfloat16": torch.bfloat16}.items():
+        fast = model(device).fuse()
+        if dtype in (torch.float32, sovits.fast.fastest_format()) and sovits.fast.prepare(fast, dtype):
+            models[name] = fast
     source = torch.Generator().manual_seed(0)
     said = torch.randint(1024, (codes,), generator=source)
     phones, reference = torch.randint(700, (codes // 2,), generator=source), torch.rand(1025, 200, generator=source)

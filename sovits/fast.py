@@ -2,7 +2,7 @@
 
 One-dimensional convolutions become two-dimensional ones of height 1 over channels-last memory, for which oneDNN need
 not reorder its input. Where the processor does not, bfloat16 would take fifty times as long, and the same is done in
-float32: a quarter less time with AVX2.
+float32, where wide convolutions of long kernels give way to `sovits.overlap_save`: half the time with AVX2.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from gpt_sovits.core.device import multiplies_bfloat16
 from sovits.generator import Generator
 from sovits.hifigan import ConvOut, ResidualStage
 from sovits.model import Synthesizer
+from sovits.overlap_save import OverlapSaveConv, best_length
 from sovits.vocoder import MelVocoder, Vocoder
 from sovits.weightnorm import take_off
 
 WINDOW = 160
-"""Frames of the mel spectrogram that a vocoder is given at a time."""
+"""Frames of the mel spectrogram that a vocoder is given at a time in bfloat16."""
+LONGEST = 320
+"""The most in float32, where running takes longer than writing a program, and what windows share is work done twice."""
 
 
 class FastGenerator(nn.Module):
@@ -33,6 +36,7 @@ class FastGenerator(nn.Module):
     def __init__(self, generator: Generator, dtype: torch.dtype | None = None) -> None:
         super().__init__()
         self.dtype = fastest_format() if dtype is None else dtype
+        self.plain = (generator,)  # a tuple, so that its weights are not counted as these
         self.inner = _narrow(generator, self.dtype)
 
     def forward(self, z: Tensor, style: Tensor, mask: Tensor | None = None, pitch: None = None) -> Tensor:
@@ -49,8 +53,9 @@ class FastGenerator(nn.Module):
 class FastVocoder(nn.Module):
     """Computes what `Vocoder` does, for speaking only, in windows that overlap by what a sample hears.
 
-    For every new length the library behind the convolutions writes itself new programs, the longer the more of them,
-    which takes a multiple of running them.
+    For every new length the library behind the convolutions writes itself new programs, the longer the more of them.
+    In bfloat16 that takes a multiple of running them, and all windows are of one length; in float32 they are as few as
+    can be, and alike.
 
     Args:
         dtype: as of `FastGenerator`.
@@ -64,16 +69,25 @@ class FastVocoder(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         frames, done, waves = mel.shape[-1], 0, []
-        if frames <= WINDOW:
+        window = self._window(frames)
+        if frames <= window:
             return self._whole(mel)
         while done < frames:
-            start = min(max(0, done - self.margin), frames - WINDOW)
-            wave = self._whole(mel[..., start : start + WINDOW])
-            end = frames if start + WINDOW == frames else start + WINDOW - self.margin
-            hop = wave.shape[-1] // WINDOW
+            start = min(max(0, done - self.margin), frames - window)
+            wave = self._whole(mel[..., start : start + window])
+            end = frames if start + window == frames else start + window - self.margin
+            hop = wave.shape[-1] // window
             waves.append(wave[..., (done - start) * hop : (end - start) * hop])
             done = end
         return torch.cat(waves, dim=-1)
+
+    def _window(self, frames: int) -> int:
+        """Frames of a window, some multiple of 16."""
+        if self.dtype != torch.float32:
+            return WINDOW
+        shared = 2 * self.margin
+        windows = max(1, -(-(frames - shared) // (LONGEST - shared)))
+        return -(-((frames - shared) // windows + shared + 1) // 16) * 16
 
     def _whole(self, mel: Tensor) -> Tensor:
         x = mel[:, :, None].to(self.dtype, memory_format=torch.channels_last)
@@ -81,8 +95,11 @@ class FastVocoder(nn.Module):
         return wave.flatten(2).to(mel.dtype)
 
 
-def prepare(model: Synthesizer) -> bool:
+def prepare(model: Synthesizer, dtype: torch.dtype | None = None) -> bool:
     """Give a model that speaks on a CPU the fast generator; how far it is off, docs/performance.md says.
+
+    Args:
+        dtype: as of `FastGenerator`.
 
     Returns:
         Whether it has one now; a generator that is not all convolutions stays as it is.
@@ -92,12 +109,20 @@ def prepare(model: Synthesizer) -> bool:
         return False
     head = generator.head
     if isinstance(head, MelVocoder):
-        head.vocoder = FastVocoder(head.vocoder)  # type: ignore[assignment]  # both are modules of a mel
+        if isinstance(head.vocoder, FastVocoder):
+            return False
+        head.vocoder = FastVocoder(head.vocoder, dtype)  # type: ignore[assignment]  # both are modules of a mel
         return True
     if not all(isinstance(stage, ResidualStage) for stage in generator.stages) or not isinstance(head, ConvOut):
         return False
-    model.generator = FastGenerator(generator)  # type: ignore[assignment]  # both are modules of (z, style)
+    model.generator = FastGenerator(generator, dtype)  # type: ignore[assignment]  # both are modules of (z, style)
     return True
+
+
+def undo(model: Synthesizer) -> None:
+    """Give a model its plain generator back, whose weights can be changed; a vocoder stays fast."""
+    if isinstance(model.generator, FastGenerator):
+        (model.generator,) = model.generator.plain
 
 
 def fastest_format() -> torch.dtype:
@@ -106,31 +131,36 @@ def fastest_format() -> torch.dtype:
 
 
 def wins(model: Synthesizer) -> bool:
-    """Whether `prepare` is worth it where nobody asked: a published vocoder is large, and not heard to differ."""
-    return isinstance(model.generator.head, MelVocoder)
+    """Whether half precision is worth it where nobody asked: a published vocoder is large, and not heard to differ."""
+    generator = model.generator
+    return isinstance(generator, Generator) and isinstance(generator.head, MelVocoder)
 
 
 def _narrow(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     """A flat copy in another number format."""
     take_off(module)
-    inner = _flat(copy.deepcopy(module)).to(dtype).eval()
+    inner = _flat(copy.deepcopy(module), dtype).to(dtype).eval()
     for value in inner.parameters():
         if value.ndim == 4:
             value.data = value.data.contiguous(memory_format=torch.channels_last)
     return inner
 
 
-def _flat(module: nn.Module) -> nn.Module:
+def _flat(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     """Replace every convolution below by its two-dimensional twin."""
     for name, child in module.named_children():
         if isinstance(child, nn.Conv1d | nn.ConvTranspose1d):
-            setattr(module, name, _twin(child))
+            setattr(module, name, _twin(child, dtype))
         else:
-            _flat(child)
+            _flat(child, dtype)
     return module
 
 
-def _twin(conv: nn.Conv1d | nn.ConvTranspose1d) -> nn.Module:
+def _twin(conv: nn.Conv1d | nn.ConvTranspose1d, dtype: torch.dtype) -> nn.Module:
+    if isinstance(conv, nn.Conv1d) and dtype == torch.float32:
+        length = best_length(conv)
+        if length is not None:
+            return OverlapSaveConv(conv, length)
     kind = nn.Conv2d if isinstance(conv, nn.Conv1d) else nn.ConvTranspose2d
     assert isinstance(conv.padding, tuple)
     twin = kind(

@@ -106,8 +106,6 @@ def load_parts(
     parts.switches.update({"s1": Switch(parts.text2semantic), "s2": Switch(parts.synthesizer)})
     _check(parts)
     adapt(parts, adapters)
-    if precision != "float32" or (place.type == "cpu" and sovits.fast.wins(parts.synthesizer)):
-        sovits.fast.prepare(parts.synthesizer)
     return parts
 
 
@@ -126,6 +124,9 @@ def adapt(parts: Parts, adapters: Mapping[Stage, Path | None]) -> None:
     Raises:
         CheckpointError: an adapter is damaged or does not fit; the stages are then without.
     """
+    network = parts.synthesizer
+    fast = network.generator
+    sovits.fast.undo(network)
     try:
         for stage, path in adapters.items():
             parts.switches[stage].use(None if path is None else load_adapter(path, stage))
@@ -136,6 +137,10 @@ def adapt(parts: Parts, adapters: Mapping[Stage, Path | None]) -> None:
     finally:
         if parts.text2semantic.head.weight.dtype == torch.float32:
             ar.fast.prepare(parts.text2semantic, parts.precision)
+        if not any(name.startswith("generator.") for name in parts.switches["s2"].plain):
+            network.generator = fast
+        own = parts.precision == "float32" and not sovits.fast.wins(network)
+        sovits.fast.prepare(network, torch.float32 if own else None)
 
 
 def fingerprint(manifest: BundleManifest, paths: Sequence[Path]) -> str:

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+import sovits.fast
+from gpt_sovits.core.lora import Adapter, LoraConfig, Switch, save_adapter
 from gpt_sovits.pipeline import TTS, Audio
-from gpt_sovits.pipeline.parts import Parts
+from gpt_sovits.pipeline.parts import Parts, adapt
 from gpt_sovits.pipeline.postprocess import to_int16
 from gpt_sovits.pipeline.prompt import read_voice
 from gpt_sovits.pipeline.request import Request, parse_request
+from sovits.fast import FastGenerator
 from tests.golden_data import assert_close, golden, golden_json
 from tests.pipeline.golden_model import Recorded, golden_parts, references
 
@@ -69,12 +72,28 @@ def speak(parts: Parts, clips: tuple[Path, Path], case: str, **changes: Any) -> 
     return tts.run(wanted(case, clips, **changes)), recorded
 
 
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    """As a model is loaded for speaking on a CPU."""
+    parts = golden_parts(tmp_path_factory.mktemp("fast"))
+    assert sovits.fast.prepare(parts.synthesizer, torch.float32)
+    return parts
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_run_equals_the_public_one(parts: Parts, clips: tuple[Path, Path], case: str) -> None:
     audio, recorded = speak(parts, clips, case)
     expected = golden("e2e_v2_audio")[case]
     assert recorded.calls == INFO[case]["decode_calls"]
     assert len(audio.samples) == INFO[case]["n_total"]
+    assert_close(audio.int16[: len(expected)], expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_fast_generator_equals_the_public_one(fast: Parts, clips: tuple[Path, Path], case: str) -> None:
+    audio, recorded = speak(fast, clips, case)
+    expected = golden("e2e_v2_audio")[case]
+    assert recorded.calls == INFO[case]["decode_calls"]
     assert_close(audio.int16[: len(expected)], expected)
 
 
@@ -123,3 +142,31 @@ def test_one_sentence_needs_no_quirk(parts: Parts, clips: tuple[Path, Path]) -> 
     assert plain.codes == quirky.codes
     np.testing.assert_array_equal(plain.samples, quirky.samples)
     assert plain.warnings and not quirky.warnings
+
+
+def test_an_adapter_of_the_generator_is_heard_and_taken_off(tmp_path: Path) -> None:
+    """The fast form has weights of its own, and is made again when what it was made from has changed."""
+    parts = golden_parts(tmp_path)
+    network = parts.synthesizer.fuse()
+    parts.switches.update({"s1": Switch(parts.text2semantic), "s2": Switch(network)})
+    reference = torch.rand(1025, 30, generator=torch.Generator().manual_seed(0))
+    shapes = {name: network.get_submodule(name).weight.shape for name in ("prior.content", "generator.entry")}
+    found, made = [], []
+    for layer in (None, "prior.content", "generator.entry", None):
+        path = None
+        if layer is not None:
+            out, *seen = shapes[layer]
+            down, up = torch.full((1, *seen), 0.1), torch.ones(out, 1, 1)
+            path = tmp_path / "adapter.safetensors"
+            save_adapter(path, "s2", Adapter("x", LoraConfig(rank=1), {layer: down}, {layer: up}), {})
+        adapt(parts, {"s1": None, "s2": path})
+        made.append(network.generator)
+        found.append(network.decode(torch.arange(6), torch.arange(5), [reference], seed=0))
+        sovits.fast.undo(network)
+        plain = network.decode(torch.arange(6), torch.arange(5), [reference], seed=0)
+        network.generator = made[-1]
+        torch.testing.assert_close(found[-1], plain, rtol=1e-3, atol=1e-4 * float(plain.abs().max()))
+    assert made[0] is made[1] and made[1] is not made[2] and isinstance(made[0], FastGenerator)
+    assert torch.equal(found[0], found[3])
+    for changed in found[1:3]:
+        assert (changed - found[0]).abs().max() > 0.01 * found[0].abs().max()

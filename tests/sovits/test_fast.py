@@ -11,8 +11,9 @@ from gpt_sovits.core.config import load_config
 from gpt_sovits.core.resources import resource
 from sovits import Synthesizer, SynthesizerConfig
 from sovits.config import VocoderHead
-from sovits.fast import FastGenerator, FastVocoder, prepare
+from sovits.fast import LONGEST, WINDOW, FastGenerator, FastVocoder, prepare, undo
 from sovits.generator import Generator
+from sovits.overlap_save import OverlapSaveConv
 from sovits.vocoder import Vocoder
 
 
@@ -27,7 +28,9 @@ def test_the_flat_form_in_full_precision_computes_the_same() -> None:
     plain = _model(resource("configs", "model", "v2.yaml")).generator
     latent, style = torch.randn(2, 192, 4), torch.randn(2, 512, 1)
     expected = plain(latent, style)
-    actual = FastGenerator(plain, torch.float32)(latent, style)
+    fast = FastGenerator(plain, torch.float32)
+    assert sum(isinstance(module, OverlapSaveConv) for module in fast.modules()) > 20
+    actual = fast(latent, style)
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
@@ -51,6 +54,20 @@ def test_bfloat16_is_taken_where_the_processor_multiplies_in_it(able: bool, monk
     assert not prepare(model)
 
 
+def test_a_changed_generator_is_heard_once_the_fast_one_is_undone() -> None:
+    model = _model(resource("configs", "model", "v2.yaml")).fuse()
+    codes, phones, reference = torch.arange(4), torch.arange(5), torch.rand(1025, 30)
+    assert prepare(model, torch.float32)
+    before = model.decode(codes, phones, [reference], seed=0)
+    undo(model)
+    assert isinstance(model.generator, Generator)
+    torch.testing.assert_close(model.decode(codes, phones, [reference], seed=0), before, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        model.generator.head.conv.weight.mul_(2.0)
+    assert prepare(model, torch.float32)
+    assert model.decode(codes, phones, [reference], seed=0).std() > 1.5 * before.std()
+
+
 def test_other_generators_stay_as_they_are() -> None:
     model = _model(resource("configs", "debug", "s2.yaml"))
     assert not prepare(model) and isinstance(model.generator, Generator)
@@ -68,7 +85,7 @@ def test_of_a_generator_with_a_vocoder_that_alone_is_made_fast() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("frames", [90, 160, 161, 300, 452])
+@pytest.mark.parametrize("frames", [90, 160, 161, 300, 321, 337, 452, 900])
 def test_windows_of_a_mel_make_one_wave(frames: int) -> None:
     torch.manual_seed(0)
     vocoder = Vocoder(VocoderHead(channels=32)).eval()
@@ -77,3 +94,13 @@ def test_windows_of_a_mel_make_one_wave(frames: int) -> None:
     found = FastVocoder(vocoder, torch.float32)(mel)
     assert found.shape == wanted.shape == (1, 1, 256 * frames)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("frames", range(1, 1500, 7))
+def test_windows_are_few_and_alike(frames: int) -> None:
+    vocoder = FastVocoder(Vocoder(VocoderHead(channels=32)), torch.float32)
+    assert FastVocoder(Vocoder(VocoderHead(channels=32)), torch.bfloat16)._window(frames) == WINDOW
+    window, shared = vocoder._window(frames), 2 * vocoder.margin
+    windows = max(1, -(-(frames - shared) // (window - shared)))
+    assert window % 16 == 0 and window <= LONGEST + 16
+    assert (windows - 1) * (LONGEST - shared) < max(1, frames - shared)
