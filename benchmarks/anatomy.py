@@ -124,7 +124,8 @@ def stage_2(repeats: int, codes: int = 100, fast: bool = False, model: Synthesiz
         "flow": lambda: model.flow.reverse(latent, mask, style),
     }
     parts = [Part(group, name, milliseconds(work, repeats), 0, _gigaflops(work)) for name, work in works.items()]
-    name = "generator, bfloat16" if fast else "generator, float32"
+    fastest = str(sovits.fast.fastest_format()).removeprefix("torch.")
+    name = f"fast generator, {fastest}" if fast else "generator, float32"
     generating = Part(group, name, milliseconds(lambda: model.generator(latent, style), repeats), 0, counted)
     return [generating] if fast else [*parts, generating]
 
