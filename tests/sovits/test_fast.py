@@ -96,11 +96,12 @@ def test_windows_of_a_mel_make_one_wave(frames: int) -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
 
 
-@pytest.mark.parametrize("frames", range(1, 1500, 7))
-def test_windows_are_few_and_alike(frames: int) -> None:
-    vocoder = FastVocoder(Vocoder(VocoderHead(channels=32)), torch.float32)
-    assert FastVocoder(Vocoder(VocoderHead(channels=32)), torch.bfloat16)._window(frames) == WINDOW
-    window, shared = vocoder._window(frames), 2 * vocoder.margin
-    windows = max(1, -(-(frames - shared) // (window - shared)))
-    assert window % 16 == 0 and window <= LONGEST + 16
-    assert (windows - 1) * (LONGEST - shared) < max(1, frames - shared)
+def test_windows_are_few_and_alike() -> None:
+    plain = Vocoder(VocoderHead(channels=32))
+    vocoder, half = FastVocoder(plain, torch.float32), FastVocoder(plain, torch.bfloat16)
+    shared = 2 * vocoder.margin
+    for frames in range(1, 1500):
+        window = vocoder._window(frames)
+        windows = 1 if frames <= window else -(-(frames - shared) // (window - shared))
+        assert window % 16 == 0 and window <= LONGEST + 16 and half._window(frames) == WINDOW
+        assert windows == 1 or (windows - 1) * (LONGEST - shared) < frames - shared
