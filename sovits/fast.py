@@ -87,7 +87,7 @@ class FastVocoder(nn.Module):
             return WINDOW
         shared = 2 * self.margin
         windows = max(1, -(-(frames - shared) // (LONGEST - shared)))
-        return -(-((frames - shared) // windows + shared + 1) // 16) * 16
+        return -(-(-(-(frames - shared) // windows) + shared) // 16) * 16
 
     def _whole(self, mel: Tensor) -> Tensor:
         x = mel[:, :, None].to(self.dtype, memory_format=torch.channels_last)

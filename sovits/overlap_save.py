@@ -3,7 +3,7 @@
 A long signal is cut into tiles that overlap by a kernel less one, and each is convolved where that is a product for
 each frequency (Stockham 1966). Tiles are as short as a few dozen places, so that the transforms are small matrices, as
 in Winograd's fast convolutions (Lavin & Gray 2016), and the products are matrix products over all tiles; a complex one
-is made of three real ones (Gauss). What comes out is what the convolution gives, but for rounding, which is no coarser.
+is made of three real ones (Gauss). What comes out is what the convolution gives, but for rounding, which is as fine.
 """
 
 from __future__ import annotations

@@ -21,28 +21,26 @@ def test_the_transforms_correlate(length: int, kernel: int) -> None:
     torch.testing.assert_close(synthesis @ ((analysis @ x) * (weights @ w)), expected, rtol=0, atol=1e-12)
 
 
-def errors(conv: nn.Conv1d, x: Tensor, length: int) -> tuple[float, float]:
-    """Of tiles and of the plain convolution, both against one in double precision, in shares of what it gives."""
+def error(conv: nn.Conv1d, x: Tensor, length: int) -> float:
+    """Of tiles against a convolution in double precision, in shares of what it gives."""
     flat = x[:, :, None].contiguous(memory_format=torch.channels_last)
-    found, plain = OverlapSaveConv(conv, length)(flat), conv(x)
-    assert found.shape == (*plain.shape[:2], 1, plain.shape[2])
-    double = nn.Conv1d(x.shape[1], plain.shape[1], conv.kernel_size, bias=conv.bias is not None, dtype=torch.double)
+    double = nn.Conv1d(x.shape[1], conv.out_channels, conv.kernel_size, bias=conv.bias is not None, dtype=torch.double)
     double.padding, double.dilation = conv.padding, conv.dilation
     double.load_state_dict(conv.state_dict())
-    exact = double(x.double())
-    return tuple(((y - exact).norm() / exact.norm()).item() for y in (found[:, :, 0], plain))  # type: ignore[return-value]
+    found, exact = OverlapSaveConv(conv, length)(flat), double(x.double())[:, :, None]
+    assert found.shape == exact.shape
+    return ((found - exact).norm() / exact.norm()).item()
 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("frames", [1, 7, 18, 251, 3000])
 @pytest.mark.parametrize("dilation", [1, 3, 5])
 @pytest.mark.parametrize("kernel", [3, 7, 11])
-def test_tiles_round_no_coarser_than_a_convolution(kernel: int, dilation: int, frames: int) -> None:
-    """Every length, several rows, as many channels out as fit."""
+def test_tiles_round_as_finely_as_a_convolution(kernel: int, dilation: int, frames: int) -> None:
+    """PyTorch's own is 0.2e-6 to 1.1e-6 off; every length, several rows, other channels out than in."""
     torch.manual_seed(0)
     conv = nn.Conv1d(24, 40, kernel, dilation=dilation, padding=dilation * (kernel // 2), bias=dilation != 3)
-    ours, theirs = errors(conv, torch.randn(2, 24, frames), 18)
-    assert ours < max(2e-6, 4 * theirs)
+    assert error(conv, torch.randn(2, 24, frames), 18) < 1e-6
 
 
 @torch.inference_mode()
