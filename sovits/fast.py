@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gpt_sovits.core.device import multiplies_bfloat16
 from sovits.generator import Generator
 from sovits.hifigan import ConvOut, ResidualStage
+from sovits.kernels.stage import compiled
 from sovits.model import Synthesizer
 from sovits.overlap_save import OverlapSaveConv, best_length
 from sovits.vocoder import MelVocoder, Vocoder
@@ -22,7 +23,7 @@ from sovits.weightnorm import take_off
 
 WINDOW = 160
 """Frames of the mel spectrogram that a vocoder is given at a time in bfloat16."""
-LONGEST = 320
+LONGEST = 640
 """The most in float32, where running takes longer than writing a program, and what windows share is work done twice."""
 
 
@@ -147,9 +148,12 @@ def _narrow(module: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 
 def _flat(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Replace every convolution below by its two-dimensional twin."""
+    """Replace every stage below by its compiled form, where there is one, and every convolution by its flat twin."""
     for name, child in module.named_children():
-        if isinstance(child, nn.Conv1d | nn.ConvTranspose1d):
+        stage = compiled(child) if isinstance(child, ResidualStage) and dtype == torch.float32 else None
+        if stage is not None:
+            setattr(module, name, stage)
+        elif isinstance(child, nn.Conv1d | nn.ConvTranspose1d):
             setattr(module, name, _twin(child, dtype))
         else:
             _flat(child, dtype)

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, c_float, c_int64, c_void_p
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -15,14 +16,15 @@ from torch import Tensor, nn
 from ar.attention import Layer
 from ar.cache import KeyValueCache
 from ar.config import Text2SemanticConfig
-from ar.kernels.build import library
 from ar.kernels.half import halved
+from gpt_sovits.core.compiled import library
 from gpt_sovits.core.device import multiplies_bfloat16
 
 if TYPE_CHECKING:
     from ar.model import Prefix, Text2SemanticDecoder
 
 Precision = Literal["float32", "bfloat16", "int8"]
+SOURCE = Path(__file__).with_name("step.c")
 KINDS: dict[Precision, int] = {"float32": 0, "bfloat16": 1, "int8": 2}
 
 
@@ -72,7 +74,7 @@ class NativeStep:
             NotAvailable: there is no compiler, or the model's sizes do not fit.
         """
         config = model.config
-        built = library()
+        built = library(SOURCE)
         if built is None:
             raise NotAvailable("there is no C compiler to build the decode step with")
         if config.width % 4 or config.feed_forward % 4:

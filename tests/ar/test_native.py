@@ -11,10 +11,11 @@ from ar import Item, Text2SemanticConfig, Text2SemanticDecoder
 from ar.cache import KeyValueCache
 from ar.fast import prepare
 from ar.items import collate
-from ar.kernels import build, native
-from ar.kernels.build import library
+from ar.kernels import native
 from ar.kernels.half import halved
-from ar.kernels.native import NativeStep, Precision, quantise
+from ar.kernels.native import SOURCE, NativeStep, Precision, quantise
+from gpt_sovits.core import compiled
+from gpt_sovits.core.compiled import library
 
 SIZES = {"layers": 2, "phones": 20, "codes": 1025, "eos": 1024}
 # widths of heads: a multiple of 32, of 16, and neither
@@ -47,8 +48,8 @@ def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     """The step as it is built for this processor, and for those with other registers."""
     if request.param != "own":
         panels = "4" if request.param == "16" else "2"
-        monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, f"-DL={request.param}", f"-DPANELS={panels}"))
-        built = library()
+        monkeypatch.setattr(compiled, "FLAGS", (*compiled.FLAGS, f"-DL={request.param}", f"-DPANELS={panels}"))
+        built = library(SOURCE)
         assert built is not None and built.lanes() == int(request.param)
     return str(request.param)
 
@@ -145,7 +146,7 @@ def test_a_source_that_does_not_compile_leaves_the_plain_step(
 ) -> None:
     broken = tmp_path / "step.c"
     broken.write_text("this is no C")
-    monkeypatch.setattr(build, "SOURCE", broken)
+    monkeypatch.setattr(native, "SOURCE", broken)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert not prepare(_model(64, 4, 100))
     assert "cannot be compiled" in caplog.text

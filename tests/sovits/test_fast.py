@@ -13,6 +13,7 @@ from sovits import Synthesizer, SynthesizerConfig
 from sovits.config import VocoderHead
 from sovits.fast import LONGEST, WINDOW, FastGenerator, FastVocoder, prepare, undo
 from sovits.generator import Generator
+from sovits.kernels.stage import CompiledStage
 from sovits.overlap_save import OverlapSaveConv
 from sovits.vocoder import Vocoder
 
@@ -23,13 +24,19 @@ def _model(path: Path) -> Synthesizer:
 
 
 @torch.inference_mode()
-def test_the_flat_form_in_full_precision_computes_the_same() -> None:
-    """What bfloat16 changes, then, is rounding."""
+@pytest.mark.parametrize("built", [True, False])
+def test_the_flat_form_in_full_precision_computes_the_same(
+    built: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With a compiler and without. What bfloat16 changes, then, is rounding."""
+    if not built:
+        monkeypatch.setenv("PATH", str(tmp_path))
     plain = _model(resource("configs", "model", "v2.yaml")).generator
     latent, style = torch.randn(2, 192, 4), torch.randn(2, 512, 1)
     expected = plain(latent, style)
     fast = FastGenerator(plain, torch.float32)
-    assert sum(isinstance(module, OverlapSaveConv) for module in fast.modules()) > 20
+    assert sum(isinstance(module, CompiledStage) for module in fast.modules()) == (5 if built else 0)
+    assert built or sum(isinstance(module, OverlapSaveConv) for module in fast.modules()) > 20
     actual = fast(latent, style)
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 

@@ -1,4 +1,4 @@
-"""Compiling `step.c` for the processor at hand with the system's C compiler, once per machine."""
+"""Compiling a C source of ours for the processor at hand with the system's C compiler, once per machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-SOURCE = Path(__file__).with_name("step.c")
 # No option here may let the compiler reorder sums: a row's value must not depend on how many rows are computed.
 FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
 OPTIONAL = (("-mprefer-vector-width=512", "-fopenmp"), ("-fopenmp",), ())
@@ -25,19 +24,19 @@ def compiler() -> str | None:
     return next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
 
 
-def library() -> ctypes.CDLL | None:
-    """The compiled step, built on first use; None where it cannot be built, such as without a compiler."""
+def library(source: Path) -> ctypes.CDLL | None:
+    """The compiled source, built on first use; None where it cannot be built, such as without a compiler."""
     program = compiler()
     if program is None:
         return None
     folder = _folder()
-    target = folder / f"step-{_key(program)}.so"
-    if not target.exists() and not _build(program, target):
+    target = folder / f"{source.stem}-{_key(source, program)}.so"
+    if not target.exists() and not _build(program, source, target):
         return None
     try:
         return ctypes.CDLL(str(target))
     except OSError as error:
-        log.warning("the compiled decode step cannot be loaded (%s): the plain one is used", error)
+        log.warning("the compiled %s cannot be loaded (%s): the plain form is used", source.name, error)
         return None
 
 
@@ -58,10 +57,10 @@ def _private(folder: Path) -> bool:
     return state.st_uid == os.getuid() and not state.st_mode & 0o022
 
 
-def _key(program: str) -> str:
+def _key(source: Path, program: str) -> str:
     """Changes with the source, the flags, the compiler and the processor."""
     state = Path(program).resolve().stat()
-    parts = (SOURCE.read_bytes(), repr((FLAGS, OPTIONAL, program, state.st_size, state.st_mtime_ns)), _processor())
+    parts = (source.read_bytes(), repr((FLAGS, OPTIONAL, program, state.st_size, state.st_mtime_ns)), _processor())
     return hashlib.sha256(b"".join(p if isinstance(p, bytes) else p.encode() for p in parts)).hexdigest()[:16]
 
 
@@ -78,16 +77,16 @@ def _processor() -> str:
     return "\n".join((platform.machine(), platform.processor(), *sorted(set(names))))
 
 
-def _build(program: str, target: Path) -> bool:
+def _build(program: str, source: Path, target: Path) -> bool:
     reason = ""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        built = Path(folder) / "step.so"
+        built = Path(folder) / target.name
         for extra in OPTIONAL:
-            command = [program, *FLAGS, *extra, str(SOURCE), "-o", str(built), "-lm"]
+            command = [program, *FLAGS, *extra, str(source), "-o", str(built), "-lm"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode == 0:
                 built.replace(target)  # in one move, as another process may be doing the same
                 return True
             reason = (done.stderr.strip().splitlines() or ["no message"])[0]
-    log.warning("the decode step cannot be compiled (%s): the plain one is used", reason)
+    log.warning("%s cannot be compiled (%s): the plain form is used", source.name, reason)
     return False
