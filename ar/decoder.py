@@ -227,7 +227,9 @@ class Decoder:
                 return
 
     def _start(self, ticket: Ticket, row: int) -> None:
-        ready = self._prefill(ticket.item)
+        with self._meet:
+            waiting = [other.item for other in self._waiting]
+        ready = self._prefill(ticket.item, waiting)
         before = self.cache.keys.data_ptr()
         self.cache.put(row, ready.cache, ready.parts)
         if self.cache.keys.data_ptr() != before:

@@ -29,6 +29,10 @@ class Item:
     prompt: Tensor | None = None
     seed: int | None = None
 
+    def begins_like(self, other: Item) -> bool:
+        """Whether both hold the very same phones, features and codes."""
+        return self.phones is other.phones and self.bert is other.bert and self.prompt is other.prompt
+
 
 def collate(model: Text2SemanticDecoder, items: Sequence[Item]) -> Prefix:
     """Right-pad the items to one batch on the model's device."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,8 @@ class Prefilled:
 class Prefill:
     """Prefills requests one at a time: in company one might round differently from alone.
 
+    Draws of one sentence begin with the same phones and codes; off a GPU those are computed once.
+
     With a recorder, phones and codes are padded to multiples of `bucket`, each pair of lengths runs at fixed addresses
     and is recorded once; what is padding is masked. Without one, as off a GPU, every call is the plain one.
     """
@@ -49,8 +52,21 @@ class Prefill:
         self._room: Room | None = None
         self._cache = self._new_cache(0)
         self._logits = torch.zeros(1, model.config.codes, device=model.head.weight.device)
+        self._kept: list[tuple[Item, Prefilled]] = []
 
-    def __call__(self, item: Item) -> Prefilled:
+    def __call__(self, item: Item, waiting: Sequence[Item] = ()) -> Prefilled:
+        """Args: waiting: requests to come; what those begin with is kept, on a CPU."""
+        if self._graph is not None:
+            return self._compute_at_once(item)
+        found = next((ready for other, ready in self._kept if other.begins_like(item)), None)
+        self._kept = [kept for kept in self._kept if any(kept[0].begins_like(other) for other in waiting)]
+        if found is None:
+            found = self._compute_at_once(item)
+            if any(item.begins_like(other) for other in waiting):
+                self._kept.append((item, found))
+        return found
+
+    def _compute_at_once(self, item: Item) -> Prefilled:
         prefix = collate(self._model, [item])
         n, t = prefix.phones.shape[1], prefix.codes.shape[1]
         if self._graph is None:

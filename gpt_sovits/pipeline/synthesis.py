@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -133,10 +133,10 @@ def _draw(
     try:
         for place, sentence in sentences.items():
             settings = stage_1_options(options, code_limit(sentence, options))
+            item = stage_1_item(prompt, sentence, 0)
             for number in range(count):
                 seed = derive(*seeds, "codes", place, *((number,) if number else ()))
-                item = stage_1_item(prompt, sentence, seed)
-                tickets[place].append(decoder.submit(item, settings, group=group))
+                tickets[place].append(decoder.submit(replace(item, seed=seed), settings, group=group))
         return {place: [decoder.result(ticket) for ticket in each] for place, each in tickets.items()}
     finally:  # where one fails or the wait is broken off, the others are in nobody's interest
         for each in tickets.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import resource
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -343,3 +344,31 @@ def test_memory_does_not_grow_over_many_requests() -> None:
 
     first = many()
     assert max(many() for _ in range(3)) < first + 20_000  # KiB
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_draws_of_one_sentence_are_prefilled_once(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two sentences by turns, one of which is cancelled, on fewer rows than draws; as if each were alone."""
+    model = debug_model(form)
+    decoder, options = Decoder(model, rows=2), GenerateOptions(top_k=10, max_new_tokens=12)
+    sentences = [Item(torch.arange(3 + n) % 20, None, torch.arange(5 + n)) for n in range(3)]
+    draws = [[replace(item, seed=10 * n + k) for k in range(4)] for n, item in enumerate(sentences)]
+    alone = [[generate(model, i.phones, None, i.prompt, options.model_copy(update={"seed": i.seed})) for i in items]
+             for items in draws]  # fmt: skip
+    begun: list[int] = []
+    plain = Text2SemanticDecoder.prefill
+
+    def counted(self: Text2SemanticDecoder, prefix: Any, *args: Any, **options: Any) -> Any:
+        begun.append(prefix.phones.shape[1])
+        return plain(self, prefix, *args, **options)
+
+    monkeypatch.setattr(Text2SemanticDecoder, "prefill", counted)
+    tickets = [[decoder.submit(item, options, group=n) for item in items] for n, items in enumerate(draws)]
+    codes = [[decoder.result(ticket).tolist() for ticket in tickets[n]] for n in range(2)]
+    assert codes == [[drawn.tolist() for drawn in each] for each in alone[:2]]
+    for ticket in tickets[2]:
+        decoder.cancel(ticket)
+    assert len({tuple(drawn) for each in codes for drawn in each}) > 2
+    assert sorted(begun)[:2] == [3, 4] and len(begun) == len(set(begun))
+    decoder.result(decoder.submit(replace(sentences[0], seed=99), options))
+    assert not decoder._prefill._kept
