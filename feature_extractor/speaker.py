@@ -16,6 +16,7 @@ from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_check
 from gpt_sovits.core.config import parse_config
 from gpt_sovits.core.errors import AudioError
 from gpt_sovits.core.foreign import read_foreign, state_dict
+from gpt_sovits.core.skeleton import skeleton
 
 KIND = "speaker"
 RATE = HUBERT_RATE
@@ -120,7 +121,8 @@ def load_speaker(path: str | Path) -> SpeakerEncoder:
         state = {name: t for name, t in found.items() if not name.startswith("seg_1.")}
         known = any(name.startswith("xvector.") for name in state)
         config = infer_campplus(state, str(path)) if known else infer_config(state, str(path))
-    encoder = SpeakerEncoder(config)
+    with skeleton():
+        encoder = SpeakerEncoder(config)
     load_weights(encoder.model, state, str(path))
     return encoder.eval()
 

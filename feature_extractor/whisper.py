@@ -20,6 +20,7 @@ from feature_extractor.spectral import MelConfig, mel_filters
 from gpt_sovits.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from gpt_sovits.core.config import Strict, parse_config
 from gpt_sovits.core.errors import AudioError, CheckpointError
+from gpt_sovits.core.skeleton import skeleton
 
 KIND = "whisper"
 HOP = 320
@@ -139,7 +140,8 @@ def load_whisper(path: Path) -> Whisper:
         CheckpointError: missing, damaged, of another kind, or not fitting its own configuration.
     """
     file = load_checkpoint(path, KIND)
-    whisper = Whisper(parse_config(WhisperSettings, file.config, str(path)))
+    with skeleton():
+        whisper = Whisper(parse_config(WhisperSettings, file.config, str(path)))
     load_weights(whisper, file.tensors, str(path))
     return whisper.eval()
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gpt_sovits.core.device import multiplies_bfloat16
+from gpt_sovits.core.skeleton import skeleton
 from sovits.generator import Generator
 from sovits.hifigan import ConvOut, ResidualStage
 from sovits.kernels.stage import compiled
@@ -167,15 +168,16 @@ def _twin(conv: nn.Conv1d | nn.ConvTranspose1d, dtype: torch.dtype) -> nn.Module
             return OverlapSaveConv(conv, length)
     kind = nn.Conv2d if isinstance(conv, nn.Conv1d) else nn.ConvTranspose2d
     assert isinstance(conv.padding, tuple)
-    twin = kind(
-        conv.in_channels,
-        conv.out_channels,
-        (1, conv.kernel_size[0]),
-        (1, conv.stride[0]),
-        padding=(0, conv.padding[0]),
-        dilation=(1, conv.dilation[0]),
-        bias=conv.bias is not None,
-    )
+    with skeleton():
+        twin = kind(
+            conv.in_channels,
+            conv.out_channels,
+            (1, conv.kernel_size[0]),
+            (1, conv.stride[0]),
+            padding=(0, conv.padding[0]),
+            dilation=(1, conv.dilation[0]),
+            bias=conv.bias is not None,
+        )
     with torch.no_grad():
         twin.weight.copy_(conv.weight[:, :, None])
         if twin.bias is not None and conv.bias is not None:
