@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from unittest.mock import patch
 
 import torch
 
@@ -35,8 +36,11 @@ def measure(rounds: int) -> list[Row]:
     plain = {name: Vocoder(head).eval() for name, head in SHAPES.items()}
     counts = {name: sum(value.numel() for value in vocoder.parameters()) / 1e6 for name, vocoder in plain.items()}
     sides = {name: partial(FastVocoder(vocoder), mel) for name, vocoder in plain.items()}
+    with patch("sovits.fast.compiled", return_value=None):
+        sides |= {f"{name}, by tiles": partial(FastVocoder(vocoder), mel) for name, vocoder in plain.items()}
     rows = compare(sides, WINDOW / 100, "s of sound/s", rounds)
-    return [row.with_note(f"{counts[row.what]:.1f} million weights, rtf {1 / row.rate:.3f}") for row in rows]
+    sizes = [f"{counts[row.what.removesuffix(', by tiles')]:.1f} million weights" for row in rows]
+    return [row.with_note(f"{size}, rtf {1 / row.rate:.3f}") for row, size in zip(rows, sizes, strict=True)]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from sovits.hifigan import ConvOut, ResidualStage
 from sovits.kernels.stage import compiled
 from sovits.model import Synthesizer
 from sovits.overlap_save import OverlapSaveConv, best_length
+from sovits.upsampling import UpsamplingProducts, fits
 from sovits.vocoder import MelVocoder, Vocoder
 from sovits.weightnorm import take_off
 
@@ -166,6 +167,8 @@ def _twin(conv: nn.Conv1d | nn.ConvTranspose1d, dtype: torch.dtype) -> nn.Module
         length = best_length(conv)
         if length is not None:
             return OverlapSaveConv(conv, length)
+    if isinstance(conv, nn.ConvTranspose1d) and dtype == torch.float32 and fits(conv):
+        return UpsamplingProducts(conv)
     kind = nn.Conv2d if isinstance(conv, nn.Conv1d) else nn.ConvTranspose2d
     assert isinstance(conv.padding, tuple)
     with skeleton():
