@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,12 @@ def _folder() -> Path:
             return cache
     except OSError:
         pass
+    return _own_folder()
+
+
+@cache
+def _own_folder() -> Path:
+    """For this process alone."""
     return Path(tempfile.mkdtemp(prefix="gpt-sovits-"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from ctypes import POINTER, Structure, c_float, c_int64, c_void_p
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -44,7 +45,7 @@ class CompiledStage(nn.Module):
 
     def __init__(self, stage: ResidualStage, built: ctypes.CDLL) -> None:
         super().__init__()
-        self._library = (built,)  # a tuple: a library is the process's, and is not copied with the module
+        self.path = built._name
         convs = _convs(stage)
         self.channels, self.blocks = convs[0].in_channels, len(stage.blocks)
         self.shapes = [(c.in_channels, c.out_channels, c.kernel_size[0], c.dilation[0]) for c in convs]
@@ -71,7 +72,7 @@ class CompiledStage(nn.Module):
         ]
         pairs = len(convs) // self.blocks // 2
         stage = _Stage(self.channels, self.blocks, pairs, self.reach, SLOPE, (_Conv * len(convs))(*convs))
-        (built,) = self._library
+        built = _opened(self.path)
         scratch = torch.empty(built.scratch_size(ctypes.byref(stage), c_int64(frames), c_int64(threads)))
         made = torch.empty_like(x)
         for row, out, length in zip(x, made, lengths, strict=True):
@@ -88,14 +89,22 @@ def compiled(stage: ResidualStage) -> CompiledStage | None:
     built = library(SOURCE)
     if built is None or not (built.threaded() or torch.get_num_threads() == 1):
         return None
-    for function in ("lanes", "wide", "scratch_size"):
-        getattr(built, function).restype = c_int64
+    built = _opened(built._name)
     for conv in _convs(stage):
         kernel, dilation = conv.kernel_size[0], conv.dilation[0]
         kept = kernel % 2 and kernel <= LONGEST_KERNEL and conv.padding == (dilation * (kernel // 2),)
         if not kept or conv.bias is None or any(c % built.lanes() for c in (conv.in_channels, conv.out_channels)):
             return None
     return CompiledStage(stage, built)
+
+
+@cache
+def _opened(path: str) -> ctypes.CDLL:
+    """A library is the process's: a stage that is copied, or sent to another process, keeps where it lies."""
+    built = ctypes.CDLL(path)
+    for function in ("lanes", "wide", "scratch_size"):
+        getattr(built, function).restype = c_int64
+    return built
 
 
 def pack(weight: Tensor, wide: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -108,6 +110,17 @@ def test_neither_threads_nor_company_change_a_bit() -> None:
     with ThreadPoolExecutor(4) as pool:
         rows = list(pool.map(fast, [x[i % 3 : i % 3 + 1] for i in range(12)]))
     assert all(torch.equal(row[0], made[0][i % 3]) for i, row in enumerate(rows))
+
+
+@torch.inference_mode()
+def test_a_copy_computes_the_same() -> None:
+    """Copied, or sent to another process; the weights are its own."""
+    _, fast = stages(16)
+    x = flat(torch.randn(1, 16, 50))
+    made = fast(x)
+    copies = [copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))]
+    fast.weight0.zero_()
+    assert all(torch.equal(other(x), made) for other in copies) and not torch.equal(fast(x), made)
 
 
 def test_sizes_it_does_not_know_keep_the_plain_stage() -> None:
