@@ -37,7 +37,7 @@ class Finding:
 def doctor() -> None:
     """Check this installation; exit code 1 when something would break."""
     python = Finding("python", platform.python_version())
-    findings = [python, _torch(), _torchaudio(), _hubert(), _models(), *_extras()]
+    findings = [python, _torch(), _compiler(), _torchaudio(), _hubert(), _models(), *_extras()]
     for finding in findings:
         typer.echo(f"{finding.state:<3}  {finding.subject:<12} {finding.text}")
     if any(finding.state == BAD for finding in findings):
@@ -49,6 +49,23 @@ def _torch() -> Finding:
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return Finding("torch", f"{torch.__version__}, {', '.join(gpus) or 'no GPU'}, {torch.get_num_threads()} threads")
+
+
+def _compiler() -> Finding:
+    """What makes the compiled forms of both stages, which are built here, if they were not before."""
+    from ar.kernels.native import SOURCE as STEP
+    from gpt_sovits.core.compiled import compiler, library
+    from sovits.kernels.stage import SOURCE as STAGE
+
+    program, slower = compiler(), "on a CPU both stages take two to four times as long without"
+    if program is None:
+        return Finding("C compiler", f"none: install gcc; {slower}", ABSENT)
+    stage = library(STAGE)
+    if stage is None or library(STEP) is None:
+        return Finding("C compiler", f"{program} cannot compile the fast forms (see above); {slower}", ABSENT)
+    if not stage.threaded():
+        return Finding("C compiler", f"{program} knows no OpenMP: install gcc; {slower}", ABSENT)
+    return Finding("C compiler", program)
 
 
 def _torchaudio() -> Finding:

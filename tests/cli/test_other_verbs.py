@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from gpt_sovits import models
 from gpt_sovits.cli import app, doctor
+from gpt_sovits.core import compiled
 from gpt_sovits.core.bundle import find_model
 from gpt_sovits.core.errors import ConfigError
 from tests.cli.conftest import Run
@@ -82,6 +83,19 @@ def test_doctor_is_content_here(run: Run) -> None:
     done = run("doctor")
     assert done.code == 0
     assert "BAD" not in done.out and "torch" in done.out and "not installed: pip install" in done.out
+
+
+@pytest.mark.parametrize(("lacking", "said"), [("compiler", "none: install gcc"), ("threads", "knows no OpenMP")])
+def test_doctor_says_what_keeps_speaking_slow(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lacking: str, said: str
+) -> None:
+    """Slow is not broken."""
+    if lacking == "compiler":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    else:
+        monkeypatch.setattr(compiled, "OPTIONAL", ((),))
+    done = run("doctor")
+    assert done.code == 0 and said in done.out
 
 
 def test_doctor_names_a_broken_torchaudio(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
