@@ -27,6 +27,9 @@ class KeyValueCache:
         end: [b], the slot the next position of each row is written to.
         position: [b], the code position of the next token of each row.
         filled: slots the longest row uses, known to the host.
+        twin: for each row one, maybe itself, whose first slots hold the same; known to the host, as are the next two.
+        alike: how many of its slots do.
+        begun: what each row was begun with, for rows to know each other by.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class KeyValueCache:
         self.filled = 0
         self.window = 0
         self.slots = self.end
+        self.twin, self.alike, self.begun = list(range(rows)), [0] * rows, [object() for _ in range(rows)]
 
     @property
     def capacity(self) -> int:
@@ -93,13 +97,16 @@ class KeyValueCache:
         view.open(filled)
         return view
 
-    def put(self, index: int, other: KeyValueCache, parts: Sequence[slice] | None = None) -> None:
+    def put(
+        self, index: int, other: KeyValueCache, parts: Sequence[slice] | None = None, mark: object | None = None
+    ) -> None:
         """Start a row with what a cache of one row holds; rows are added when there are fewer.
 
         The row's other slots are cleared: a NaN left there by somebody else would get past the mask.
 
         Args:
             parts: the other's slots that hold something real, in order; None: all it has filled.
+            mark: the same for rows that begin with the same; such a row may be read where another is.
         """
         parts = (slice(0, other.filled),) if parts is None else parts
         count = sum(part.stop - part.start for part in parts)
@@ -119,6 +126,16 @@ class KeyValueCache:
         self.allowed[index] = torch.arange(self.capacity, device=self.end.device) < count
         self.end[index] = count
         self.position[index] = other.position[0]
+        self._pair(index, count, object() if mark is None else mark)
+
+    def _pair(self, index: int, count: int, mark: object) -> None:
+        """Find a row that began like this one does now; those whose twin this row was get another."""
+        left = [row for row, twin in enumerate(self.twin) if twin == index and row != index]
+        for row in left:
+            self.twin[row] = left[0]
+        alike = (self.twin[row] for row, other in enumerate(self.begun) if other is mark and row != index)
+        self.twin[index] = next(alike, index)
+        self.begun[index], self.alike[index] = mark, count
 
     def clear(self) -> None:
         """Empty all rows, in place."""
@@ -126,6 +143,7 @@ class KeyValueCache:
         self.end.zero_()
         self.position.zero_()
         self.filled = self.window = 0
+        self.alike = [0] * len(self.alike)
 
     def _grow(self, slots: int, rows: int = 0) -> None:
         """To so many slots, by so many rows."""
@@ -134,3 +152,6 @@ class KeyValueCache:
         self.values = F.pad(self.values, (0, 0, 0, more, 0, 0, 0, rows))
         self.allowed = F.pad(self.allowed, (0, more, 0, rows))
         self.end, self.position = F.pad(self.end, (0, rows)), F.pad(self.position, (0, rows))
+        self.twin += range(len(self.twin), len(self.end))
+        self.alike += [0] * rows
+        self.begun += [object() for _ in range(rows)]

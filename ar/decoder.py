@@ -231,7 +231,7 @@ class Decoder:
             waiting = [other.item for other in self._waiting]
         ready = self._prefill(ticket.item, waiting)
         before = self.cache.keys.data_ptr()
-        self.cache.put(row, ready.cache, ready.parts)
+        self.cache.put(row, ready.cache, ready.parts, ready.mark)
         if self.cache.keys.data_ptr() != before:
             self._advance.forget()
         seed = ticket.options.seed if ticket.item.seed is None else ticket.item.seed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -32,6 +32,8 @@ class Prefilled:
     cache: KeyValueCache
     parts: tuple[slice, ...]
     """The slots that hold something real, in order."""
+    mark: object = field(default_factory=object)
+    """Tells rows that begin with it."""
 
 
 class Prefill:

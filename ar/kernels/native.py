@@ -55,7 +55,7 @@ class _Net(Structure):
 class _Call(Structure):
     _fields_ = (
         *((name, c_int64) for name in ("rows", "layer", "row", "head")),
-        *((name, c_void_p) for name in ("token", "index", "end", "position")),
+        *((name, c_void_p) for name in ("token", "index", "end", "position", "twin", "alike")),
         *((name, c_void_p) for name in ("keys", "values", "logits", "scratch")),
     )
 
@@ -112,6 +112,7 @@ class NativeStep:
         """Append `tokens` [r] to `rows` of the cache, which hold `filled` slots, and return logits [r, v]."""
         index, end = torch.tensor(rows), torch.tensor(filled)
         position = cache.position[index]
+        twin, alike = (torch.tensor([each[row] for row in rows]) for each in (cache.twin, cache.alike))
         logits = torch.empty(len(rows), self.codes)
         slots = cache.capacity
         size = self._library.scratch_size(
@@ -119,7 +120,8 @@ class NativeStep:
         )
         scratch = torch.empty(size)  # not kept: threads may share this object
         layer, row, head = cache.keys.stride()[:3]
-        tensors = (tokens.contiguous(), index, end, position, cache.keys, cache.values, logits, scratch)
+        state = (tokens.contiguous(), index, end, position, twin, alike)
+        tensors = (*state, cache.keys, cache.values, logits, scratch)
         call = _Call(len(rows), layer, row, head, *(tensor.data_ptr() for tensor in tensors))
         self._library.decode_step(ctypes.byref(self._net), ctypes.byref(call), c_int64(slots), c_int64(self.threads))
         return logits

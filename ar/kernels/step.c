@@ -19,7 +19,7 @@
 #include <immintrin.h>
 #endif
 
-/* Lanes of a register, and panels at a time: sums of 4 rows must stay in the 32 or 16 registers there are. Vectors longer
+/* Lanes of a register, and panels at a time: sums of 6 rows must stay in the 32 or 16 registers there are. Vectors longer
    than a register live in memory, which makes a step ten times as slow. */
 #if defined(L)
 #elif defined(__AVX512F__)
@@ -60,6 +60,7 @@ typedef struct {
 typedef struct {
   int64_t rows, layer, row, head; /* strides of the cache in elements */
   const int64_t *token, *index, *end, *position;
+  const int64_t *twin, *alike; /* a row, maybe the same, whose first slots hold the same, and how many of them do */
   void *keys, *values;
   float *logits, *scratch;
 } Call;
@@ -155,7 +156,8 @@ static inline vi dot4(vi acc, int32_t four, vi w) {
 TILE(1, PANELS)
 TILE(2, PANELS)
 TILE(4, PANELS)
-#define MOST 4
+TILE(6, PANELS)
+#define MOST 6
 
 static void finish(const Matrix *m, const vf *acc, int64_t r, int64_t panel, int count, const Quant *quant,
                    int relu, float *y) {
@@ -181,12 +183,12 @@ static void multiply(const Matrix *m, int64_t rows, const float *x, const Room *
     int used = all - panel < PANELS ? (int)(all - panel) : PANELS;
     for (int64_t r = 0; r < rows;) {
       vf acc[MOST * PANELS];
-      int64_t left = rows - r, n = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+      int64_t left = rows - r, n = left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
       const float *a = x + r * m->k;
       const uint8_t *q = room->q + r * m->k;
-      if (m->kind == 0) (n == 4 ? float_4 : n == 2 ? float_2 : float_1)(m, a, panel, acc);
-      else if (m->kind == 1) (n == 4 ? half_4 : n == 2 ? half_2 : half_1)(m, a, panel, acc);
-      else (n == 4 ? byte_4 : n == 2 ? byte_2 : byte_1)(m, q, panel, (vi *)acc);
+      if (m->kind == 0) (n == 6 ? float_6 : n == 4 ? float_4 : n == 2 ? float_2 : float_1)(m, a, panel, acc);
+      else if (m->kind == 1) (n == 6 ? half_6 : n == 4 ? half_4 : n == 2 ? half_2 : half_1)(m, a, panel, acc);
+      else (n == 6 ? byte_6 : n == 4 ? byte_4 : n == 2 ? byte_2 : byte_1)(m, q, panel, (vi *)acc);
       for (int64_t i = 0; i < n; i++) finish(m, acc + i * PANELS, r + i, panel, used, room->quant + r + i, relu, y);
       r += n;
     }
@@ -254,7 +256,11 @@ static inline vf sums(vf *v) {
 #endif
 }
 
-/* BLOCK values of a head at a time, in whatever order PART brings them as two vectors; q is in the same order. */
+/* Keys and values of a head; slots before `same`, a multiple of every L, are read where a twin has them: rows that began
+   alike then read them from the cache, where the first of them has brought them. */
+typedef struct { const void *keys, *values, *twin_keys, *twin_values; int64_t same; } Head;
+
+/* Some values of a head at a time, in whatever order PART brings them as two vectors; q is in the same order. */
 #define ATTEND(NAME, TYPE, PART, ONE, JOIN)                                                                         \
   static inline vf NAME##_dot(const vf *q, const float *rest, const TYPE *k, int64_t blocks, int64_t d) {           \
     vf a = {}, b = {};                                                                                              \
@@ -268,13 +274,14 @@ static inline vf sums(vf *v) {
     for (int64_t j = blocks * 2 * L; j < d; j++) a[0] += rest[j] * ONE(k + j);                                      \
     return a;                                                                                                       \
   }                                                                                                                 \
-  static void NAME(const float *q, const TYPE *keys, const TYPE *values, int64_t count, int64_t d, float *score,    \
-                   float *out) {                                                                                    \
+  static void NAME(const float *q, const Head *head, int64_t count, int64_t d, float *score, float *out) {          \
+    const TYPE *sides[2][2] = {{head->keys, head->values}, {head->twin_keys, head->twin_values}};                   \
     int64_t blocks = d / (2 * L), whole = count - count % L, s;                                                     \
     float scale = 1.0f / sqrtf((float)d);                                                                           \
     vf parts[2 * MOST_BLOCKS], dots[L], sum = {};                                                                   \
     for (int64_t j = 0; j < blocks; j++) JOIN(0, q + j * 2 * L, parts + 2 * j);                                     \
     for (s = 0; s < whole; s += L) {                                                                                \
+      const TYPE *keys = sides[s < head->same][0], *values = sides[s < head->same][1];                              \
       for (int i = 0; i < L; i++) {                                                                                 \
         if (sizeof(TYPE) == 2) { /* measured: wins a quarter here and loses with floats */                          \
           __builtin_prefetch(keys + (s + i + L) * d);                                                               \
@@ -286,6 +293,7 @@ static inline vf sums(vf *v) {
       memcpy(score + s, &all, sizeof all);                                                                          \
     }                                                                                                               \
     if (s < count) {                                                                                                \
+      const TYPE *keys = sides[0][0];                                                                               \
       for (int i = 0; i < L; i++)                                                                                   \
         dots[i] = s + i < count ? NAME##_dot(parts, q, keys + (s + i) * d, blocks, d) : (vf){};                     \
       vf all = sums(dots) * scale;                                                                                  \
@@ -302,18 +310,19 @@ static inline vf sums(vf *v) {
     float share = 1.0f / total(sum);                                                                                \
     for (int64_t j = 0; j < blocks; j++) {                                                                          \
       vf a[4][2] = {};                                                                                              \
-      const TYPE *v = values + j * 2 * L;                                                                           \
-      for (s = 0; s + 4 <= count; s += 4)                                                                           \
+      for (s = 0; s + 4 <= count; s += 4) {                                                                         \
+        const TYPE *v = sides[s < head->same][1] + j * 2 * L;                                                       \
         for (int i = 0; i < 4; i++) {                                                                               \
           vf x, y;                                                                                                  \
           PART(v + (s + i) * d, x, y);                                                                              \
           a[i][0] += x * score[s + i];                                                                              \
           a[i][1] += y * score[s + i];                                                                              \
         }                                                                                                           \
+      }                                                                                                             \
       for (int i = 0; i < 3; i++)                                                                                   \
         if (s + i < count) {                                                                                        \
           vf x, y;                                                                                                  \
-          PART(v + (s + i) * d, x, y);                                                                              \
+          PART(sides[0][1] + j * 2 * L + (s + i) * d, x, y);                                                        \
           a[i][0] += x * score[s + i];                                                                              \
           a[i][1] += y * score[s + i];                                                                              \
         }                                                                                                           \
@@ -322,7 +331,7 @@ static inline vf sums(vf *v) {
     }                                                                                                               \
     for (int64_t j = blocks * 2 * L; j < d; j++) {                                                                  \
       float a = 0;                                                                                                  \
-      for (s = 0; s < count; s++) a += ONE(values + s * d + j) * score[s];                                          \
+      for (s = 0; s < count; s++) a += ONE(sides[s < head->same][1] + s * d + j) * score[s];                    \
       out[j] = a * share;                                                                                           \
     }                                                                                                               \
   }
@@ -359,22 +368,24 @@ ATTEND(attend_half, uint16_t, HALVES, one_half, JOIN_HALVES)
 static void attention(const Net *net, const Call *call, const Room *room, int64_t layer, int me, int team) {
   int64_t c = net->width, d = c / net->heads, all = call->rows * net->heads;
   for (int64_t job = all * me / team; job < all * (me + 1) / team; job++) {
-    int64_t r = job / net->heads, h = job % net->heads, end = call->end[r];
-    int64_t at = layer * call->layer + call->index[r] * call->row + h * call->head;
+    int64_t h = job / call->rows, r = job % call->rows, end = call->end[r], start = layer * call->layer + h * call->head;
+    int64_t at = start + call->index[r] * call->row, other = start + call->twin[r] * call->row;
     const float *q = room->wide + r * 3 * c + h * d;
     float *out = room->y + r * c + h * d;
     if (net->half) {
-      uint16_t *k = (uint16_t *)call->keys + at, *v = (uint16_t *)call->values + at;
+      uint16_t *k = (uint16_t *)call->keys, *v = (uint16_t *)call->values;
       for (int64_t j = 0; j < d; j++) {
-        k[end * d + j] = to_half(q[c + j]);
-        v[end * d + j] = to_half(q[2 * c + j]);
+        k[at + end * d + j] = to_half(q[c + j]);
+        v[at + end * d + j] = to_half(q[2 * c + j]);
       }
-      attend_half(q, k, v, end + 1, d, room->score, out);
+      Head head = {k + at, v + at, k + other, v + other, call->alike[r] & ~15};
+      attend_half(q, &head, end + 1, d, room->score, out);
     } else {
-      float *k = (float *)call->keys + at, *v = (float *)call->values + at;
-      memcpy(k + end * d, q + c, d * sizeof(float));
-      memcpy(v + end * d, q + 2 * c, d * sizeof(float));
-      attend_float(q, k, v, end + 1, d, room->score, out);
+      float *k = (float *)call->keys, *v = (float *)call->values;
+      memcpy(k + at + end * d, q + c, d * sizeof(float));
+      memcpy(v + at + end * d, q + 2 * c, d * sizeof(float));
+      Head head = {k + at, v + at, k + other, v + other, call->alike[r] & ~15};
+      attend_float(q, &head, end + 1, d, room->score, out);
     }
   }
 }
