@@ -350,8 +350,8 @@ def test_memory_does_not_grow_over_many_requests() -> None:
 def test_draws_of_one_sentence_are_prefilled_once(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two sentences by turns, one of which is cancelled, on fewer rows than draws; as if each were alone."""
     model = debug_model(form)
-    decoder, options = Decoder(model, rows=2), GenerateOptions(top_k=10, max_new_tokens=12)
-    sentences = [Item(torch.arange(3 + n) % 20, None, torch.arange(5 + n)) for n in range(3)]
+    decoder, options = Decoder(model, rows=3), GenerateOptions(top_k=10, max_new_tokens=12)
+    sentences = [Item(torch.arange(33 + n) % 20, None, torch.arange(35 + n)) for n in range(3)]
     draws = [[replace(item, seed=10 * n + k) for k in range(4)] for n, item in enumerate(sentences)]
     alone = [[generate(model, i.phones, None, i.prompt, options.model_copy(update={"seed": i.seed})) for i in items]
              for items in draws]  # fmt: skip
@@ -369,6 +369,6 @@ def test_draws_of_one_sentence_are_prefilled_once(form: str, monkeypatch: pytest
     for ticket in tickets[2]:
         decoder.cancel(ticket)
     assert len({tuple(drawn) for each in codes for drawn in each}) > 2
-    assert sorted(begun)[:2] == [3, 4] and len(begun) == len(set(begun))
+    assert sorted(begun)[:2] == [33, 34] and len(begun) == len(set(begun))
     decoder.result(decoder.submit(replace(sentences[0], seed=99), options))
     assert not decoder._prefill._kept

@@ -123,6 +123,40 @@ def test_who_prefills(monkeypatch: pytest.MonkeyPatch, can: bool, precision: Pre
     assert torch.equal(step.prefill(prefix)[0], (halved(model) if half else model).prefill(prefix)[0])
 
 
+@pytest.mark.parametrize("precision", list(TOLERANCE))
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.usefixtures("lanes")
+@torch.inference_mode()
+def test_rows_that_begin_alike_are_read_in_one_place(shape: tuple[int, int, int], precision: Precision) -> None:
+    """Bit for bit as if each were read in its own, also when the place they are read in is given to another."""
+    model = _model(*shape)
+    step = NativeStep(model, precision, threads=1)
+    lengths, own = [50, 50, 20, 50], KeyValueCache(model.config, 4, 128, step.cache_dtype)
+    shared = KeyValueCache(model.config, 1, 128, step.cache_dtype)
+    ready = {n: model.prefill(collate(model, [Item(torch.arange(n) % 20, None, torch.arange(3))]))[1] for n in (50, 20)}
+    marks = {n: object() for n in ready}
+    for row, n in enumerate(lengths):
+        own.put(row, ready[n])
+        shared.put(row, ready[n], mark=marks[n])
+    assert own.twin == [0, 1, 2, 3] and shared.twin == [0, 0, 2, 0] and shared.alike == [53, 53, 23, 53]
+    shared.keys[:, [1, 3], :, :48] = shared.values[:, [1, 3], :, :48] = float("nan")
+
+    def both(rows: list[int], tokens: list[int], filled: list[int]) -> None:
+        expected, actual = (step(torch.tensor(tokens), rows, cache, filled) for cache in (own, shared))
+        assert torch.equal(expected, actual)
+        for cache in (own, shared):
+            cache.end[rows] += 1
+            cache.position[rows] += 1
+
+    both([0, 1, 2, 3], [5, 6, 7, 8], [53, 53, 23, 53])
+    both([1, 3], [1, 2], [54, 54])
+    shared.keys[:, 1, :, :48], shared.values[:, 1, :, :48] = own.keys[:, 1, :, :48], own.values[:, 1, :, :48]
+    for cache in (own, shared):
+        cache.put(0, ready[20], mark=marks[20])
+    assert shared.twin == [2, 1, 2, 1]
+    both([0, 1, 2, 3], [5, 6, 7, 8], [23, 55, 24, 55])
+
+
 def test_changed_weights_are_noticed() -> None:
     model = _model(64, 4, 100)
     step = NativeStep(model, "float32", 1)
