@@ -1,7 +1,7 @@
 /* A stage of HiFi-GAN's residual blocks in one call: convolutions as overlap-save, tile by tile.
 
    A tile of N samples of a channel becomes its spectrum; what a kernel makes of it is a product for each frequency, a
-   complex one as three real ones (Gauss), and so a matrix product over the channels for each of COUNT rows; back from
+   complex one as three real ones (Gauss), and so a matrix product over the channels for each of 47 rows; back from
    the spectrum come the N - kernel + 1 samples that no other tile gives. The transforms split the radix: the odd
    frequencies of 2 m real samples are one complex transform of m / 2, the even ones go on as those of m real samples.
    Frequencies stay in the order that this gives: 0, 16, 1, 5, ... 29, 2, 10, 18, 26, 4, 20, 8; of a frequency and its
@@ -10,7 +10,7 @@
    Features are [frame][channel]; activations and residuals are applied where samples are read and written. A stage is
    computed in chunks of frames that stay in the processor's cache, each with what its kernels hear before and after.
 
-   Weights are packed as [COUNT][out / WIDE][in][WIDE], zeros behind the last channel. */
+   Weights are packed as [47][out / WIDE][in][WIDE], zeros behind the last channel. */
 #include <stdint.h>
 #include <string.h>
 #ifdef _OPENMP
@@ -18,7 +18,6 @@
 #endif
 
 #define N 32
-#define COUNT 47
 #define CHUNK 8192
 #define MOST 12
 #define ROWS 6
@@ -212,7 +211,7 @@ static inline int64_t padded(int64_t channels) { return (channels + WIDE - 1) / 
 /* Floats from one row of a spectrum to the next: not a power of two, or all would share a few sets of the cache. */
 static inline int64_t apart(int64_t channels) { return channels + 16; }
 
-/* `count` tiles from `first` on of a convolution over `frames` frames; of each phase of the dilation there are `each`. */
+/* `count` tiles from `first` on of a convolution over `frames` frames; each phase of the dilation has `each`. */
 static void some(const Conv *v, float slope, const float *x, int64_t frames, const Target *to, int64_t each,
                  int64_t first, int64_t count, float *scratch) {
   int64_t in = v->in, out = v->out, d = v->dilation, made = N - v->kernel + 1, wide = padded(out);
@@ -267,7 +266,8 @@ static void some(const Conv *v, float slope, const float *x, int64_t frames, con
       if (!to->residual)
         for (int64_t j = from; j < until; j++) store(at + j * stride, y[j] + bias);
       else if (!to->sum)
-        for (int64_t j = from; j < until; j++) store(at + j * stride, (y[j] + bias + load(residual + j * stride)) * to->scale);
+        for (int64_t j = from; j < until; j++)
+          store(at + j * stride, (y[j] + bias + load(residual + j * stride)) * to->scale);
       else
         for (int64_t j = from; j < until; j++)
           store(at + j * stride, (y[j] + bias + load(residual + j * stride) + load(at + j * stride)) * to->scale);
