@@ -62,6 +62,14 @@ def test_wheel_carries_every_data_file(wheel: Path, folder: str) -> None:
     assert {f"gpt_sovits/_data/{name}" for name in wanted} - names == set()
 
 
+@pytest.mark.parametrize("folder", ["gpt_sovits", "ar", "sovits", "feature_extractor", "prep"])
+def test_wheel_carries_every_source(wheel: Path, folder: str) -> None:
+    """Those in C, too, which are built where the wheel is installed."""
+    wanted = set(tracked(folder))
+    assert wanted - set(zipfile.ZipFile(wheel).namelist()) == set()
+    assert folder not in ("ar", "sovits") or any(name.endswith(".c") for name in wanted)
+
+
 def test_wheel_carries_no_more_than_git(wheel: Path) -> None:
     """Weights that a user downloaded, tests and caches stay out."""
     names = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
