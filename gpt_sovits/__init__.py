@@ -5,8 +5,15 @@ Public names are resolved on first use, so that `import ar` or `import gpt_sovit
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ):
+    # How often a thread that waits for another looks before it sleeps. By default it looks for milliseconds, and where
+    # another program wants the processor, keeps from it the very thread it waits for. GNU's OpenMP reads this when it
+    # is loaded, with PyTorch and with what is compiled here.
+    os.environ["GOMP_SPINCOUNT"] = "4000"
 
 if TYPE_CHECKING:
     from gpt_sovits.pipeline import TTS, Request
